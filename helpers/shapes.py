@@ -1,0 +1,167 @@
+"""The generated world: 4 shapes x 16 x-positions x 16 y-positions x 8 sizes = 2^13 images.
+
+A shape is a signed-distance function (negative inside, in pixels); a pixel is as bright as
+`clip(1/2 - distance, 0, 1)`, a one-pixel anti-aliased edge. Everything is differentiable in
+x, y and size, and lies wholly inside the canvas for every position and size of the world.
+"""
+
+from functools import partial
+from math import log2, pi, sqrt
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+SIDE = 28
+FACTORS = ("shape", "x", "y", "size")
+POSITIONS = np.arange(6.0, 22.0)
+SIZES = np.arange(2.5, 6.5, 0.5)
+
+
+def _box(dx, dy, half_width, half_height):
+    return jnp.maximum(jnp.abs(dx) - half_width, jnp.abs(dy) - half_height)
+
+
+def _square(dx, dy, size):
+    half_side = sqrt(pi) / 2 * size  # the area of the circle of the same size
+    return _box(dx, dy, half_side, half_side)
+
+
+def _circle(dx, dy, size):
+    # The tiny constant keeps the gradient finite in the pixel at the very centre.
+    return jnp.sqrt(dx**2 + dy**2 + 1e-12) - size
+
+
+def _triangle(dx, dy, size):
+    # Equilateral, point up, corners at distance `size`: three half-planes at distance size / 2.
+    return jnp.maximum(dy, sqrt(3) / 2 * jnp.abs(dx) - dy / 2) - size / 2
+
+
+def _cross(dx, dy, size):
+    return jnp.minimum(_box(dx, dy, size, size / 3), _box(dx, dy, size / 3, size))
+
+
+SIGNED_DISTANCES = {"square": _square, "circle": _circle, "triangle": _triangle, "cross": _cross}
+SHAPES = tuple(SIGNED_DISTANCES)
+
+
+class ShapeWorld(NamedTuple):
+    """Every image of the world, once.
+
+    images: (n, 28, 28) float32 in [0, 1]; factors: (n, 4) float32, columns as in `FACTORS`: the
+    index of the shape in `shapes`, then x, y and size in pixels; cardinalities: the number of
+    values of each factor; entropy_bits: log2 n, the entropy of an image drawn uniformly.
+    """
+
+    images: np.ndarray
+    factors: np.ndarray
+    cardinalities: tuple[int, ...]
+    entropy_bits: float
+    shapes: tuple[str, ...]
+
+
+def draw(shape: str, x, y, size):
+    """One image (28, 28) of a named shape from scalars x, y, size; no checks, for use inside jit."""
+    rows, columns = jnp.mgrid[:SIDE, :SIDE]
+    return jnp.clip(0.5 - SIGNED_DISTANCES[shape](columns - x, rows - y, size), 0.0, 1.0)
+
+
+@partial(jax.jit, static_argnames="shapes")
+def _draw_all(shapes, indices, x, y, size):
+    def one(index, x, y, size):
+        branches = [partial(draw, shape) for shape in shapes]
+        return jax.lax.switch(index, branches, x, y, size)
+
+    return jax.vmap(one)(indices, x, y, size)
+
+
+def _check_shapes(shapes):
+    for shape in shapes:
+        if shape not in SIGNED_DISTANCES:
+            raise ValueError(f"shape: expected one of {', '.join(SHAPES)}, got {shape!r}")
+    if not shapes:
+        raise ValueError(f"shapes: expected at least one of {', '.join(SHAPES)}, got none")
+
+
+def _check_range(name, value, low, high):
+    if isinstance(value, jax.core.Tracer):
+        return  # under jit or grad there is no value to look at
+    value = np.asarray(value, float)
+    if not np.all((value >= low) & (value <= high)):
+        wrong = value[~((value >= low) & (value <= high))].flat[0]
+        raise ValueError(f"{name}: expected {low:g} to {high:g} so that every shape stays on the "
+                         f"{SIDE}x{SIDE} canvas, got {wrong:g}")  # fmt: skip
+
+
+def render(shape, x, y, size):
+    """Draw shapes, differentiably in x, y and size.
+
+    shape: a name of `SHAPES`, or its index, or an array (n,) of indices; x, y, size: scalars or
+    arrays (n,), in pixels, x to the right and y down, (0, 0) the centre of the first pixel.
+    Returns an image (28, 28) for scalars, else images (n, 28, 28), float32 in [0, 1].
+    Raises ValueError for an unknown shape, or a size or position that would leave the canvas.
+    """
+    if isinstance(shape, str):
+        _check_shapes([shape])
+        shape = SHAPES.index(shape)
+    _check_range("shape index", shape, 0, len(SHAPES) - 1)
+    largest = 0.0 if isinstance(size, jax.core.Tracer) else float(np.max(size))
+    _check_range("size", size, 1, SIZES[-1])
+    for name, value in (("x", x), ("y", y)):
+        _check_range(name, value, largest, SIDE - 1 - largest)
+    arrays = jnp.broadcast_arrays(*(jnp.asarray(a, jnp.float32) for a in (shape, x, y, size)))
+    flat = [a.reshape(-1) for a in arrays]
+    images = _draw_all(SHAPES, flat[0].astype(int), *flat[1:])
+    return images.reshape(*arrays[0].shape, SIDE, SIDE)
+
+
+def shape_world(shapes=SHAPES) -> ShapeWorld:
+    """Enumerate the world: every shape at every grid position in every size.
+
+    With all four shapes: 8,192 images and 13 bits. Raises ValueError for an unknown shape.
+    """
+    shapes = tuple(shapes)
+    _check_shapes(shapes)
+    grid = np.meshgrid(np.arange(len(shapes)), POSITIONS, POSITIONS, SIZES, indexing="ij")
+    factors = np.stack([axis.ravel() for axis in grid], axis=1).astype(np.float32)
+    images = np.asarray(_draw_all(shapes, factors[:, 0].astype(int), *factors[:, 1:].T))
+    cardinalities = (len(shapes), len(POSITIONS), len(POSITIONS), len(SIZES))
+    return ShapeWorld(images, factors, cardinalities, log2(len(images)), shapes)
+
+
+def random_shapes(key, n: int, shapes=SHAPES):
+    """Draw n images with uniform shape and uniform continuous x, y, size in the world's ranges.
+
+    Returns images (n, 28, 28) float32 and parameters (n, 4), columns as in `FACTORS`.
+    Raises ValueError for n < 1 or an unknown shape.
+    """
+    shapes = tuple(shapes)
+    _check_shapes(shapes)
+    _check_count("n", n)
+    shape_key, position_key, size_key = jax.random.split(key, 3)
+    index = jax.random.randint(shape_key, (n,), 0, len(shapes))
+    low, high = POSITIONS[[0, -1]]
+    x, y = jax.random.uniform(position_key, (2, n), minval=low, maxval=high)
+    size = jax.random.uniform(size_key, (n,), minval=SIZES[0], maxval=SIZES[-1])
+    images = _draw_all(shapes, index, x, y, size)
+    return np.asarray(images), np.stack([index, x, y, size], axis=1).astype(np.float32)
+
+
+def _check_count(name, n):
+    if n < 1:
+        raise ValueError(f"{name}: expected at least 1, got {n}")
+
+
+def split(n: int, key, holdout: float = 0.1):
+    """Hold out a random share: (train, test) sorted index arrays that partition range(n).
+
+    Raises ValueError unless n >= 1 and 0 < holdout < 1 leaves both sides at least one index.
+    """
+    _check_count("n", n)
+    n_test = round(n * holdout)
+    if not 0 < n_test < n:
+        raise ValueError(f"holdout: expected a share between 0 and 1 that leaves both sides of "
+                         f"{n} indices non-empty, got {holdout}")  # fmt: skip
+    order = np.asarray(jax.random.permutation(key, n))
+    return np.sort(order[n_test:]), np.sort(order[:n_test])

@@ -1,0 +1,238 @@
+"""The jitted training step, the scanned epoch, `fit`, and checkpoints that know what they hold.
+
+The loop follows Flax's performance guide: the model is split once into a static graph and a state,
+a whole epoch runs as one jitted `lax.scan` on the device (shuffling included), and the state is
+donated from epoch to epoch. A loss is a function (model, images, key) -> (loss, terms); its
+settings are bound with `jax.tree_util.Partial`, so that a new c or beta compiles nothing again.
+"""
+
+import os
+import re
+import sys
+from functools import cache, partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pandas as pd
+from flax import nnx
+from IPython import get_ipython
+from IPython.display import display
+from jax.tree_util import Partial
+from tqdm import tqdm
+
+from helpers.storage import digest, load_arrays, save_arrays
+
+
+@cache
+def adam(learning_rate: float, steps: int) -> optax.GradientTransformation:
+    """Adam, its rate rising linearly over 2 % of the steps and falling to zero as a cosine.
+
+    Cached: equal settings give the same object, by which jit knows that it has compiled it before.
+    """
+    schedule = optax.warmup_cosine_decay_schedule(0.0, learning_rate, steps // 50 + 1, steps)
+    return optax.adam(schedule)
+
+
+def _as_partial(loss):
+    return loss if isinstance(loss, Partial) else Partial(loss)
+
+
+def _step(model, optimizer, loss, images, key):
+    (_, terms), gradients = nnx.value_and_grad(loss, has_aux=True)(model, images, key)
+    optimizer.update(model, gradients)
+    return terms
+
+
+_jitted_step = nnx.jit(_step)
+
+
+def train_step(model, optimizer: nnx.Optimizer, loss, images, key) -> dict:
+    """One jitted gradient step on one batch; updates model and optimizer in place.
+
+    images: (n, 28, 28). Returns the terms of the loss before the step, nats per image.
+    """
+    return _jitted_step(model, optimizer, _as_partial(loss), images, key)
+
+
+@partial(jax.jit, static_argnames=("graphdef", "batch_size"), donate_argnames="state")
+def _epoch(graphdef, state, loss, images, test_images, key, batch_size):
+    """All batches of one epoch: (state, terms per step, terms on the test images)."""
+    shuffle_key, noise_key, test_key = jax.random.split(key, 3)
+    steps = len(images) // batch_size
+    order = jax.random.permutation(shuffle_key, len(images))[: steps * batch_size]
+
+    def step(state, batch):
+        rows, key = batch
+        model, optimizer = nnx.merge(graphdef, state)
+        terms = _step(model, optimizer, loss, images[rows], key)
+        return nnx.state((model, optimizer)), terms
+
+    batches = order.reshape(steps, batch_size), jax.random.split(noise_key, steps)
+    state, terms = jax.lax.scan(step, state, batches)
+    if test_images is None:
+        return state, terms, {}
+    model, _ = nnx.merge(graphdef, state)
+    return state, terms, loss(model, test_images, test_key)[1]
+
+
+class _LiveLine:
+    """Lets tqdm write into one notebook output that is emptied at the end: no debris."""
+
+    def __init__(self):
+        self.handle = display({"text/plain": ""}, raw=True, display_id=True)
+
+    def write(self, text):
+        if line := text.strip("\r\n "):
+            self.handle.update({"text/plain": line}, raw=True)
+
+    def flush(self):
+        pass
+
+
+def _progress(epochs):
+    """A tqdm bar in a terminal or a live notebook, none where LATENT_BITS_PROGRESS=0 or no one looks."""
+    in_kernel = getattr(get_ipython(), "kernel", None) is not None
+    off = os.environ.get("LATENT_BITS_PROGRESS") == "0" or not (in_kernel or sys.stderr.isatty())
+    file = _LiveLine() if in_kernel and not off else sys.stderr
+    width = 80 if in_kernel else None
+    return tqdm(total=epochs, unit="epoch", leave=False, disable=off, file=file, ncols=width)
+
+
+def _check_fit(images, test_images, epochs, batch_size):
+    for name, array in (("images", images), ("test_images", test_images)):
+        if array is not None and (jnp.ndim(array) < 2 or len(array) == 0):
+            raise ValueError(f"{name}: expected (n, 28, 28) with n >= 1, got {jnp.shape(array)}")
+    if epochs < 1:
+        raise ValueError(f"epochs: expected at least 1, got {epochs}")
+    if not 1 <= batch_size <= len(images):
+        raise ValueError(
+            f"batch_size: expected 1 to {len(images)}, the number of images, got {batch_size}"
+        )
+
+
+def _check_finite(losses, epoch):
+    bad = np.flatnonzero(~np.isfinite(losses))
+    if len(bad):
+        raise FloatingPointError(
+            f"the loss became {losses[bad[0]]} in epoch {epoch}, step {bad[0] + 1} of "
+            f"{len(losses)}; the model keeps the weights of epoch {epoch - 1}"
+        )
+
+
+def fit(
+    model, images, loss, *, epochs, batch_size, optimizer, key, test_images=None
+) -> pd.DataFrame:
+    """Train `model` in place and return its history.
+
+    images: (n, 28, 28); loss: (model, images, key) -> (loss, terms), settings bound by
+    `jax.tree_util.Partial`; optimizer: an optax transformation; key: shuffles and draws;
+    test_images: held-out images that are evaluated, never trained on, after every epoch.
+
+    Each epoch shuffles the images and drops the remainder that does not fill a batch. The history
+    has a row per epoch: `epoch`, the loss's terms averaged over its steps, and `test_` terms at
+    its end; nats per image. After Ctrl-C or an error the model holds the last finished epoch.
+
+    Raises ValueError for an empty or misshapen argument, FloatingPointError, naming epoch and
+    step, for a loss that is not finite.
+    """
+    _check_fit(images, test_images, epochs, batch_size)
+    loss, images = _as_partial(loss), jnp.asarray(images)
+    test_images = None if test_images is None else jnp.asarray(test_images)
+    graphdef, state = nnx.split((model, nnx.Optimizer(model, optimizer, wrt=nnx.Param)))
+    # Donation invalidates what goes in: train on a copy, and keep the last finished weights apart.
+    state = jax.tree.map(jnp.copy, state)
+    finished, rows = None, []
+    try:
+        with _progress(epochs) as bar:
+            for epoch, epoch_key in enumerate(jax.random.split(key, epochs), start=1):
+                state, terms, test_terms = _epoch(
+                    graphdef, state, loss, images, test_images, epoch_key, batch_size
+                )
+                terms = {name: np.asarray(values) for name, values in terms.items()}
+                _check_finite(terms["loss"], epoch)
+                row = {name: values.mean() for name, values in terms.items()}
+                row |= {f"test_{name}": np.asarray(value) for name, value in test_terms.items()}
+                trained, _ = nnx.merge(graphdef, jax.tree.map(jnp.copy, state))
+                finished = nnx.state(trained)
+                rows.append({"epoch": epoch} | {name: float(v) for name, v in row.items()})
+                bar.set_postfix_str(f"loss {row['loss']:.4g}")
+                bar.update()
+    finally:
+        if finished is not None:
+            nnx.update(model, finished)
+    return pd.DataFrame(rows)
+
+
+def _arrays(model):
+    leaves, _ = jax.tree_util.tree_flatten_with_path(nnx.to_pure_dict(nnx.state(model)))
+    return {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in leaves}
+
+
+def _fingerprint(model, images, loss, *, epochs, batch_size, optimizer, key, test_images=None):
+    """What a fit depends on, by part: equal fingerprints mean that it would compute the same."""
+    loss = _as_partial(loss)
+    graphdef, state = nnx.split((model, nnx.Optimizer(model, optimizer, wrt=nnx.Param)))
+    program = jax.make_jaxpr(_epoch, static_argnums=(0, 6))(
+        graphdef, state, loss, images, test_images, key, batch_size
+    )
+    # The traced program holds architecture, loss, optimizer and schedule, but also addresses.
+    text = re.sub(r"0x[0-9a-f]+", "", str(program))
+    return {
+        "program": digest({"text": np.array(text)}),
+        "initial weights": digest(_arrays(model)),
+        "images": digest({"train": images, "test": () if test_images is None else test_images}),
+        "loss settings": [float(leaf) for leaf in jax.tree.leaves(loss)],
+        "key": np.asarray(jax.random.key_data(key)).tolist(),
+        "budget": f"{epochs} epochs of batches of {batch_size}",
+    }
+
+
+def save_checkpoint(path, model, history, fingerprint):
+    """Write weights and history, atomically, with the fingerprint of what made them."""
+    columns = {f"history/{name}": history[name].to_numpy() for name in history}
+    save_arrays(path, _arrays(model) | columns, {"fingerprint": fingerprint})
+
+
+def load_checkpoint(path, model, fingerprint) -> pd.DataFrame:
+    """Put stored weights into `model` and return the stored history.
+
+    Raises FileNotFoundError, or ValueError if the file is damaged or does not match.
+    """
+    arrays, about = load_arrays(path)
+    stored = about["fingerprint"]
+    differs = [part for part in fingerprint if stored.get(part) != fingerprint[part]]
+    if differs:
+        raise ValueError(f"{path.name} was trained with a different {' and '.join(differs)}")
+    history = {
+        name.removeprefix("history/"): arrays.pop(name)
+        for name in list(arrays)
+        if name.startswith("history/")
+    }
+    state = nnx.state(model)
+    pure = nnx.to_pure_dict(state)
+    leaves, structure = jax.tree_util.tree_flatten_with_path(pure)
+    loaded = [jnp.asarray(arrays[jax.tree_util.keystr(keys)]) for keys, _ in leaves]
+    nnx.replace_by_pure_dict(state, jax.tree.unflatten(structure, loaded))
+    nnx.update(model, state)
+    return pd.DataFrame(history)
+
+
+def fit_or_load(path, model, images, loss, **settings) -> pd.DataFrame:
+    """`fit`, unless `path` holds the result of this very fit; then load that instead.
+
+    A checkpoint that is damaged or was made from another model, data, settings or budget is
+    refused with a message and trained anew. Arguments and errors as in `fit`.
+    """
+    _check_fit(images, settings.get("test_images"), settings["epochs"], settings["batch_size"])
+    fingerprint = _fingerprint(model, images, loss, **settings)
+    try:
+        return load_checkpoint(path, model, fingerprint)
+    except FileNotFoundError:
+        pass
+    except ValueError as error:
+        print(f"Training anew: {error}.")
+    history = fit(model, images, loss, **settings)
+    save_checkpoint(path, model, history, fingerprint)
+    return history
