@@ -120,7 +120,7 @@ def validity(images, tolerance=0.05) -> float:
 
 
 def coverage(images, tolerance=0.05) -> float:
-    """How much of the world the valid ones among n images reach, 1 being as much as n uniform draws.
+    """How much of the world n images validly reach; 1 is as much as n uniform draws do.
 
     The world is cut into 4 shapes x 4 x 4 x 4 equal ranges of x, y and size = 256 cells; the share
     of cells that hold a valid image is divided by the share 1 - (1 - 1/256)^n that n uniform draws

@@ -62,7 +62,7 @@ class ShapeWorld(NamedTuple):
 
 
 def draw(shape: str, x, y, size):
-    """One image (28, 28) of a named shape from scalars x, y, size; no checks, for use inside jit."""
+    """One image (28, 28) of a named shape from scalars, unchecked: for use inside jit."""
     rows, columns = jnp.mgrid[:SIDE, :SIDE]
     return jnp.clip(0.5 - SIGNED_DISTANCES[shape](columns - x, rows - y, size), 0.0, 1.0)
 

@@ -92,7 +92,7 @@ class _LiveLine:
 
 
 def _progress(epochs):
-    """A tqdm bar in a terminal or a live notebook, none where LATENT_BITS_PROGRESS=0 or no one looks."""
+    """A tqdm bar in a terminal or a live notebook; none where LATENT_BITS_PROGRESS=0."""
     in_kernel = getattr(get_ipython(), "kernel", None) is not None
     off = os.environ.get("LATENT_BITS_PROGRESS") == "0" or not (in_kernel or sys.stderr.isatty())
     file = _LiveLine() if in_kernel and not off else sys.stderr
