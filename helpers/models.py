@@ -14,12 +14,15 @@ from flax import nnx
 
 from helpers.shapes import SIDE
 
+ENCODER_WIDTHS = (256, 256)
+DECODER_WIDTHS = (256, 512, 512)  # to draw a sharp edge takes more than to see where it is
+
 
 def perceptron(sizes, *, rngs: nnx.Rngs):
-    """Linear layers of the given sizes with ELU between them (none after the last)."""
+    """Linear layers of the given sizes with GELU between them (none after the last)."""
     layers = []
     for n_in, n_out in pairwise(sizes):
-        layers += [nnx.Linear(n_in, n_out, rngs=rngs), nnx.elu]
+        layers += [nnx.Linear(n_in, n_out, rngs=rngs), nnx.gelu]
     return nnx.Sequential(*layers[:-1])
 
 
@@ -31,12 +34,12 @@ def _logit_of_mean(images):
 class _Coder(nnx.Module):
     """What the two models share: the perceptrons and the way back from code to image."""
 
-    def __init__(self, latent_size, outputs, hidden, images, rngs):
+    def __init__(self, latent_size, outputs, encoder_widths, decoder_widths, images, rngs):
         if latent_size < 1:
             raise ValueError(f"latent_size: expected at least 1, got {latent_size}")
         self.latent_size = latent_size
-        self.encoder = perceptron([SIDE * SIDE, *hidden, outputs], rngs=rngs)
-        self.decoder = perceptron([latent_size, *hidden[::-1], SIDE * SIDE], rngs=rngs)
+        self.encoder = perceptron([SIDE * SIDE, *encoder_widths, outputs], rngs=rngs)
+        self.decoder = perceptron([latent_size, *decoder_widths, SIDE * SIDE], rngs=rngs)
         if images is not None:
             # Start from the mean image: from the grey of a zero bias an MLP falls into all-black.
             self.decoder.layers[-1].bias[...] = _logit_of_mean(images)
@@ -53,12 +56,21 @@ class _Coder(nnx.Module):
 class Autoencoder(_Coder):
     """A deterministic code: x -> z = E(x) -> D(z).
 
-    latent_size: L; hidden: widths of the encoder, mirrored in the decoder; images: the training
+    latent_size: L; encoder_widths, decoder_widths: of the hidden layers; images: the training
     images, whose mean the untrained decoder puts out (None: it puts out grey).
+    Raises ValueError for latent_size < 1.
     """
 
-    def __init__(self, latent_size, hidden=(512, 512, 256), *, images=None, rngs: nnx.Rngs):
-        super().__init__(latent_size, latent_size, hidden, images, rngs)
+    def __init__(
+        self,
+        latent_size,
+        *,
+        encoder_widths=ENCODER_WIDTHS,
+        decoder_widths=DECODER_WIDTHS,
+        images=None,
+        rngs: nnx.Rngs,
+    ):
+        super().__init__(latent_size, latent_size, encoder_widths, decoder_widths, images, rngs)
 
     def encode(self, x):
         """x (n, 28, 28) -> z (n, L)."""
@@ -68,11 +80,19 @@ class Autoencoder(_Coder):
 class VariationalAutoencoder(_Coder):
     """A Gaussian code: q(z|x) = N(mean(x), diag(exp(log_variance(x)))), z ~ q(z|x), x ~ D(z).
 
-    Arguments as in `Autoencoder` (Kingma and Welling 2013, arXiv:1312.6114, appendix C.2).
+    Arguments and errors as in `Autoencoder` (Kingma and Welling 2013, arXiv:1312.6114).
     """
 
-    def __init__(self, latent_size, hidden=(512, 512, 256), *, images=None, rngs: nnx.Rngs):
-        super().__init__(latent_size, 2 * latent_size, hidden, images, rngs)
+    def __init__(
+        self,
+        latent_size,
+        *,
+        encoder_widths=ENCODER_WIDTHS,
+        decoder_widths=DECODER_WIDTHS,
+        images=None,
+        rngs: nnx.Rngs,
+    ):
+        super().__init__(latent_size, 2 * latent_size, encoder_widths, decoder_widths, images, rngs)
 
     def encode(self, x):
         """x (n, 28, 28) -> mean (n, L), log_variance (n, L)."""

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.collections import EllipseCollection
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from helpers.shapes import SHAPES
 
@@ -53,7 +55,7 @@ def image_grid(images, *, columns=10, titles=None, valid=None, width=8.5, title=
 
 
 def image_rows(rows, *, titles=None, valid=None, width=8.5):
-    """Labelled rows of pictures: a dict from label to images (n, 28, 28), all of one length.
+    """Labelled rows of pictures: a dict from label to images (n, 28, 28).
 
     titles: a dict from label to n lines, drawn above the pictures of that row; valid: a dict from
     label to n booleans, framed as in `image_grid`.
@@ -67,7 +69,9 @@ def image_rows(rows, *, titles=None, valid=None, width=8.5):
     )
     for row, (label, images) in zip(axes, rows.items(), strict=True):
         row[0].set_ylabel(label, rotation=0, ha="right", va="center", fontsize=10)
-        for i, (ax, image) in enumerate(zip(row, images, strict=True)):
+        for ax in row[len(images) :]:
+            ax.set_axis_off()
+        for i, (ax, image) in enumerate(zip(row, images, strict=False)):
             _show(ax, image)
             if label in titles:
                 ax.set_title(titles[label][i], fontsize=9, pad=2)
@@ -91,8 +95,8 @@ def curves(series, *, x_label, y_label, x=None, log_x=False, log_y=False, hlines
         ax.plot(xs, ys, marker=marker, label=label)
     for label, height in (hlines or {}).items():
         ax.axhline(height, color="0.35", ls="--", lw=1.2)
-        ax.annotate(label, (0.99, height), xycoords=("axes fraction", "data"),
-                    ha="right", va="bottom", fontsize=9, color="0.25")  # fmt: skip
+        ax.annotate(label, (0.99, height), (0, 2), xycoords=("axes fraction", "data"), ha="right",
+                    va="bottom", textcoords="offset points", fontsize=9, color="0.25")  # fmt: skip
     ax.set(xlabel=x_label, ylabel=y_label, title=title)
     if log_x:
         ax.set_xscale("log")
@@ -171,4 +175,121 @@ def schema(stages, *, note=None):
     ax.set_axis_off()
     if note:
         ax.set_title(note)
+    return fig
+
+
+def image_maps(
+    maps, *, labels, signed=None, limit=None, outline=None, numbers=None, extent=None, height=3.1
+):
+    """Maps side by side, each with a colour bar: a dict from title to values (rows, columns).
+
+    labels: of the colour bars, one or a list; signed: blue to red about zero instead of black to
+    white from zero (default: where a map has values below zero); limit: the top of every scale
+    (default: each map's own); outline: (xs, ys, values), or a dict of them by title, whose zero
+    line is drawn; numbers: a format to write each value with, such as ".1f"; extent: (left, right,
+    bottom, top) in pixels, as `imshow` takes it.
+    """
+    fig, axes = plt.subplots(1, len(maps), figsize=(8.5, height), squeeze=False)
+    labels = [labels] * len(maps) if isinstance(labels, str) else labels
+    for ax, label, (title, values) in zip(axes.flat, labels, maps.items(), strict=True):
+        values = np.asarray(values)
+        diverging = values.min() < 0 if signed is None else signed
+        top = limit or np.abs(values).max()
+        picture = ax.imshow(values, vmin=-top if diverging else 0, vmax=top, extent=extent,
+                            cmap="RdBu_r" if diverging else "gray")  # fmt: skip
+        fig.colorbar(picture, ax=ax, location="bottom", label=label, aspect=18, shrink=0.9,
+                     ticks=MaxNLocator(8 // len(maps) + 1, steps=[1, 2, 5, 10]))  # fmt: skip
+        line = outline[title] if isinstance(outline, dict) else outline
+        if line is not None:
+            ax.contour(*line, levels=[0], colors="#E69F00", linewidths=2)
+        left, _, _, first = picture.get_extent()
+        for (i, j), value in np.ndenumerate(values) if numbers else ():
+            dark = np.dot(picture.to_rgba(value)[:3], (0.3, 0.6, 0.1)) < 0.5
+            ax.text(left + j + 0.5, first + i + 0.5, format(value, numbers), fontsize=8,
+                    ha="center", va="center", color="w" if dark else "k")  # fmt: skip
+        ax.set(title=title, xlabel="x (pixels)")
+        ax.grid(False)
+    axes[0, 0].set_ylabel("y (pixels)")
+    return fig
+
+
+def rate_distortion_plane(schemes, *, entropy_bits, zero_rate_error, cloud=None, note=None):
+    """Rate (bits) over squared error: schemes maps a label to (errors, rates), a line each.
+
+    The two ends that no code can beat are marked: no error at the entropy, and the error of the
+    mean image at zero bits; cloud: (errors, rates) of further points; note: (error, rate, text).
+    """
+    fig, ax = plt.subplots(figsize=(8.5, 4.4))
+    if cloud is not None:
+        ax.plot(*cloud, ".", color="0.7", ms=4, zorder=1)
+    styles = iter(("-o", "--", "-.", ":") * 2)
+    for label, (errors, rates) in schemes.items():
+        ax.plot(errors, rates, next(styles), label=label)
+    ax.plot([0, zero_rate_error], [entropy_bits, 0], "kD", ms=8, clip_on=False, zorder=5)
+    near = {"textcoords": "offset points", "fontsize": 10}
+    ax.annotate("every image exact", (0, entropy_bits), (10, 6), **near)
+    ax.annotate("the mean image", (zero_rate_error, 0), (-58, 4), ha="right", **near)
+    if note:
+        ax.text(*note, ha="center", va="center", fontsize=10, color="0.25")
+    ax.set(xlabel="squared error per image", ylabel="rate (bits per image)")
+    ax.set(xlim=(0, zero_rate_error * 1.04), ylim=(0, entropy_bits * 1.08))
+    ax.legend()
+    return fig
+
+
+def clouds(codes, *, shape=None, share_axes=True, most=MOST_POINTS):
+    """Codes in the plane of the first two latents, one panel per title of the dict `codes`.
+
+    Its values are codes (n, L), or pairs (means, sigmas), both (n, L), where each code is also
+    drawn as an ellipse of one standard deviation. shape: (n,) colours them by shape; at most
+    `most` of them, evenly taken, are drawn.
+    """
+    fig, axes = plt.subplots(
+        1, len(codes), figsize=(8.5, 8.2 / len(codes) + 0.4), sharex=share_axes, sharey=share_axes
+    )
+    for ax, (title, points) in zip(axes, codes.items(), strict=True):
+        mean, sigma = points if isinstance(points, tuple) else (points, None)
+        take = np.linspace(0, len(mean) - 1, min(len(mean), most)).astype(int)
+        centres = np.asarray(mean)[take, :2]
+        if shape is None:
+            ax.scatter(*centres.T, s=4, lw=0)
+        else:
+            _scatter_by_shape(ax, centres, shape[take])
+        if sigma is not None:
+            look = {"facecolors": "none", "edgecolors": "0.3", "lw": 0.4}
+            axes_lengths = 2 * np.asarray(sigma)[take, :2].T
+            place = {"units": "xy", "offsets": centres, "offset_transform": ax.transData}
+            ax.add_collection(
+                EllipseCollection(*axes_lengths, np.zeros(len(take)), **place, **look)
+            )
+        ax.set(title=title, xlabel="$z_1$")
+    axes[0].set_ylabel("$z_2$")
+    return fig
+
+
+def balance(table, entropy_bits):
+    """What c trades: rate and distortion on the left, validity and coverage on the right.
+
+    table: indexed by c, with columns `squared error`, `KL (bits)`, `prior validity`, `coverage`.
+    """
+    fig, (left, right) = plt.subplots(1, 2, figsize=(8.5, 3.4))
+    left.plot(table["squared error"], table["KL (bits)"], marker="o")
+    for c, row in table.iterrows():
+        left.annotate(f"c = {c:g}", (row["squared error"], row["KL (bits)"]), (5, 4),
+                      textcoords="offset points", fontsize=9)  # fmt: skip
+    left.axhline(entropy_bits, color="0.35", ls="--", lw=1.2)
+    left.set(xlabel="held-out squared error per image", ylabel="KL (bits per image)")
+    for name, marker in (("prior validity", "o"), ("coverage", "s")):
+        right.plot(table.index, table[name], marker=marker, label=name)
+    right.set(xscale="log", xlabel="c (variance of a pixel)", ylabel="share", ylim=(0, 1.05))
+    right.legend()
+    return fig
+
+
+def manifold(images, columns, width=6.0):
+    """Pictures (n, 28, 28) side by side without gaps, in rows of `columns`, as one picture."""
+    rows = np.asarray(images).reshape(-1, columns, *images.shape[1:])
+    fig, ax = plt.subplots(figsize=(width, width * len(rows) / columns))
+    _show(ax, rows.transpose(0, 2, 1, 3).reshape(len(rows) * images.shape[1], -1))
+    ax.set(xlabel="$z_1$, from low to high", ylabel="$z_2$, from low to high")
     return fig

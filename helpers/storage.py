@@ -5,6 +5,7 @@ import json
 import os
 import tempfile
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -62,9 +63,9 @@ def load_arrays(path):
             arrays = {name: file[name] for name in file.files}
         header = json.loads(str(arrays.pop("__header__")))
         expected, about = header["sha256"], header["about"]
-    except (zipfile.BadZipFile, EOFError, KeyError, ValueError, OSError) as error:
-        if isinstance(error, FileNotFoundError):
-            raise
+    except FileNotFoundError:
+        raise
+    except (zipfile.BadZipFile, zlib.error, EOFError, LookupError, OSError) as error:
         raise ValueError(f"{path} is damaged: {error}") from error
     if digest(arrays) != expected:
         raise ValueError(f"{path} is damaged: its contents do not match its checksum")

@@ -1,0 +1,65 @@
+# Latent Bits: the few commands that people use. `make` alone lists them.
+.DEFAULT_GOAL := help
+.PHONY: help run test test-all lab sync lint sweep readme clean
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+INSTALLED := .venv/.installed
+VENV := .venv/bin/python
+CODE := helpers tests notebooks_py
+# The kernel called python3 is the one of this environment, whatever else is installed.
+export JUPYTER_PREFER_ENV_PATH := 1
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+
+run: $(INSTALLED) ## execute notebooks 01 to 04 and show the headline results
+	@$(VENV) -m helpers.commands run
+
+test: $(INSTALLED) ## unit tests, pairs in sync, README numbers, notebooks 01 to 04 (minutes)
+	@$(VENV) -m pytest -m "not slow" tests --nbmake $(wildcard notebooks/0[1-4]*.ipynb)
+
+test-all: $(INSTALLED) ## the slow tests: tree mode, key reuse, a fresh clone
+	@$(VENV) -m pytest -m slow tests
+
+lab: $(INSTALLED) ## open the notebooks in JupyterLab
+	@$(VENV) -m jupyterlab --ServerApp.root_dir="$(CURDIR)" --LabApp.default_url=/lab/tree/notebooks
+
+sync: $(INSTALLED) ## carry notebooks_py/*.py over to notebooks/*.ipynb (FORCE=1: over edits there)
+	@$(VENV) -m helpers.commands sync $(if $(FORCE),--force)
+
+lint: $(INSTALLED) ## check the code with ruff
+	@$(VENV) -m ruff check $(CODE)
+	@$(VENV) -m ruff format --check $(CODE)
+
+sweep: $(INSTALLED) ## train the headline AE and VAE over 5 seeds (resumes where it stopped)
+	@$(VENV) -m helpers.commands sweep
+
+readme: $(INSTALLED) ## put the numbers of figures/*.json into README.md
+	@$(VENV) -m helpers.commands readme
+
+clean: ## remove .venv, caches and whatever was generated or downloaded into data/
+	@rm -rf .venv .pytest_cache .ruff_cache .hypothesis
+	@find helpers tests notebooks notebooks_py -depth \
+	  \( -name __pycache__ -o -name .ipynb_checkpoints \) -exec rm -rf {} +
+	@find data -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +
+
+# Stop with one line that says what to do.
+define stop
+{ echo "$(1)" >&2; exit 1; }
+endef
+
+$(INSTALLED): requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	  $(call stop,Latent Bits needs Python 3.11 or newer and $(PYTHON) is not one: \
+	  install it or name it as in: make PYTHON=python3.13 $(or $(MAKECMDGOALS),run))
+	@mkdir -p .venv 2>/dev/null && cp /dev/null .venv/install.log 2>/dev/null || \
+	  $(call stop,Cannot write to $(CURDIR)/.venv: make this folder writable or clone elsewhere.)
+	@echo "Installing the packages into .venv (some minutes; details in .venv/install.log)"
+	@$(PYTHON) -m venv .venv >>.venv/install.log 2>&1 || \
+	  $(call stop,Cannot create .venv: on Debian or Ubuntu install python3-venv; \
+	  details in .venv/install.log.)
+	@$(VENV) -m pip install -r requirements.txt >>.venv/install.log 2>&1 || \
+	  $(call stop,Installing the packages failed: check the network and the disk and try again; \
+	  details in .venv/install.log.)
+	@touch $@

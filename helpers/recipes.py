@@ -1,0 +1,157 @@
+"""The settings of the headline models, in one place, and what is measured of them.
+
+Notebooks 02 to 04 and `make sweep` train from the same recipes, so that a checkpoint made by one is
+good for the others, and an AE and a VAE that are compared have the same budget.
+"""
+
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from jax.tree_util import Partial
+
+from helpers.generation import coverage, nearest_shape, sample_prior, validity
+from helpers.models import Autoencoder, VariationalAutoencoder
+from helpers.objectives import autoencoder_loss, squared_error, vae_loss
+from helpers.results import checkpoint, load_world, output_folder, record
+from helpers.shapes import split
+from helpers.training import adam, fit_or_load
+
+LATENT_SIZE = 4
+EPOCHS = 100  # of the headline models
+SWEEP_EPOCHS = 25  # of models that are compared in a sweep
+SMALL = {"encoder_widths": (256,), "decoder_widths": (256, 512)}  # and of what widths
+BATCH_SIZE = 128
+LEARNING_RATE = 2e-3
+C_START, C = 0.5, 0.1  # pixel variance of the VAE's likelihood, lowered in training
+N_SAMPLES = 2000  # generated images that are judged
+SWEEP_SEEDS = range(5)
+
+
+def world_split(world):
+    """The project's one split: (train, test) indices, 10 % held out."""
+    return split(len(world.images), jax.random.key(13))
+
+
+def train(name, model, images, loss, *, epochs, test_images=None, seed=0, **settings):
+    """`fit_or_load` with the recipe's optimizer and batch size; returns the history.
+
+    name: of the checkpoint, data/checkpoints/<name>-<epochs>-epochs.npz, so that a shortened run
+    never overwrites a full one. settings: batch_size or learning_rate, to override the recipe's.
+    """
+    batch_size = settings.get("batch_size", BATCH_SIZE)
+    steps = epochs * (len(images) // batch_size)
+    return fit_or_load(
+        checkpoint(f"{name}-{epochs}-epochs"),
+        model,
+        images,
+        loss,
+        epochs=epochs,
+        batch_size=batch_size,
+        optimizer=adam(settings.get("learning_rate", LEARNING_RATE), steps),
+        key=jax.random.fold_in(jax.random.key(seed), 1),  # nnx.Rngs(seed) draws from the key itself
+        test_images=test_images,
+    )
+
+
+def autoencoder(images, test_images, *, seed=0, epochs=EPOCHS):
+    """The headline AE, trained or loaded: (model, history)."""
+    model = Autoencoder(LATENT_SIZE, images=images, rngs=nnx.Rngs(seed))
+    name = f"autoencoder-seed{seed}"
+    loss = autoencoder_loss
+    return model, train(
+        name, model, images, loss, epochs=epochs, test_images=test_images, seed=seed
+    )
+
+
+def vae_losses(epochs):
+    """The VAE's loss for every epoch: c falls geometrically for 70 % of the epochs, then rests.
+
+    While c is high the KL weighs more, and every image finds an orderly place near the prior.
+    """
+    progress = np.minimum(np.arange(epochs) / (0.7 * epochs), 1.0)
+    return [Partial(vae_loss, c=c, beta=1.0) for c in C_START * (C / C_START) ** progress]
+
+
+def variational_autoencoder(images, test_images, *, seed=0, epochs=EPOCHS):
+    """The headline VAE, trained or loaded: (model, history)."""
+    model = VariationalAutoencoder(LATENT_SIZE, images=images, rngs=nnx.Rngs(seed))
+    name = f"vae-seed{seed}"
+    return model, train(
+        name, model, images, vae_losses(epochs), epochs=epochs, test_images=test_images, seed=seed
+    )
+
+
+def fitted_gaussian(codes, key, n):
+    """n draws (n, L) from the Gaussian with the mean and covariance of codes (m, L)."""
+    return jax.random.multivariate_normal(key, codes.mean(axis=0), jnp.cov(codes.T), (n,))
+
+
+def measure_autoencoder(model, images, test_images, key, n=N_SAMPLES) -> dict:
+    """Held-out squared error, and validity of samples from N(0, I) and from a fitted Gaussian."""
+    prior_key, fitted_key = jax.random.split(key)
+    fitted = model.decode(fitted_gaussian(model.encode(images), fitted_key, n))
+    return {
+        "ae_test_squared_error": float(
+            squared_error(test_images, model.decode(model.encode(test_images))).mean()
+        ),
+        "ae_prior_validity": validity(sample_prior(model, prior_key, n)),
+        "ae_fitted_gaussian_validity": validity(fitted),
+    }
+
+
+def measure_vae(model, test_images, key, n=N_SAMPLES) -> dict:
+    """Held-out squared error at the posterior mean, and what n samples z ~ N(0, I) decode to."""
+    mean, _ = model.encode(test_images)
+    nearest = nearest_shape(sample_prior(model, key, n))
+    return {
+        "vae_test_squared_error": float(squared_error(test_images, model.decode(mean)).mean()),
+        "vae_prior_validity": validity(nearest),
+        "vae_prior_validity_strict": validity(nearest, 0.02),
+        "vae_prior_coverage": coverage(nearest),
+    }
+
+
+def run_sweep(seeds=SWEEP_SEEDS, epochs=EPOCHS):
+    """Train the headline AE and VAE over several seeds into figures/sweep.json.
+
+    Resumable: what a seed has finished is loaded from its checkpoint; the file is written after
+    every seed, with settings, the value of every seed, and mean and standard deviation.
+    """
+    world = load_world()
+    train_rows, test_rows = world_split(world)
+    images, test_images = world.images[train_rows], world.images[test_rows]
+    runs = []
+    for seed in seeds:
+        ae, _ = autoencoder(images, test_images, seed=seed, epochs=epochs)
+        vae, _ = variational_autoencoder(images, test_images, seed=seed, epochs=epochs)
+        ae_key, vae_key = jax.random.split(jax.random.fold_in(jax.random.key(seed), 2))
+        runs.append(
+            measure_autoencoder(ae, images, test_images, ae_key)
+            | measure_vae(vae, test_images, vae_key)
+        )
+        print(f"seed {seed}: {json.dumps({k: round(v, 3) for k, v in runs[-1].items()})}")
+        record("sweep", settings=_settings(epochs), seeds=list(seeds)[: len(runs)], **_spread(runs))
+    return output_folder("figures") / "sweep.json"
+
+
+def _settings(epochs):
+    return {
+        "latent_size": LATENT_SIZE,
+        "epochs": epochs,
+        "batch_size": BATCH_SIZE,
+        "learning_rate": LEARNING_RATE,
+        "c_start": C_START,
+        "c": C,
+        "samples": N_SAMPLES,
+    }
+
+
+def _spread(runs):
+    values = {name: np.array([run[name] for run in runs]) for name in runs[0]}
+    return {
+        name: {"mean": v.mean(), "sd": v.std(ddof=1) if len(v) > 1 else 0.0, "values": v}
+        for name, v in values.items()
+    }

@@ -1,0 +1,369 @@
+"""The commands: one-way sync that loses no edit, runs that leave no half-written notebook."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import nbformat
+import pytest
+
+from helpers.commands import CommandError, main, pair_problems, read_numbers, readme_text
+from helpers.storage import ROOT
+
+SOURCE = """\
+# %% [markdown]
+# # A title
+
+# %% nbmake={"mock": {"N": 1}}
+N = 2
+
+# %% tags=["kept"]
+print("N is", N)
+print("and a second line")
+
+# %%
+N * 21
+"""
+README = (
+    "Before.\n<!-- headline -->\n<!-- /headline -->\nBetween.\n<!-- times -->\n<!-- /times -->\n"
+)
+NUMBERS = {
+    "01_data_generation": {"distinct_images": 8192, "entropy_bits": 13.0},
+    "02_autoencoder": {"ae_test_squared_error": 1.234},
+    "03_variational_autoencoder": {"vae_prior_validity": 0.8},
+    "run": {"seconds": {"01_data_generation": 8.4, "02_autoencoder": 91.6}, "total_seconds": 100.0,
+            "cores": 2, "platform": "Linux x86_64", "python": "3.11.7", "jax": "0.10.2"},
+    "sweep": {"seeds": [0, 1, 2],
+              "ae_test_squared_error": {"mean": 1.3, "sd": 0.12, "values": [1.2, 1.3, 1.4]}},
+}  # fmt: skip
+
+
+@pytest.fixture
+def repository(tmp_path, monkeypatch):
+    """A git repository with one pair, executed in thought, and a README; nothing of it synced."""
+    monkeypatch.setenv("LATENT_BITS_OUTPUT_DIR", str(tmp_path / "output"))
+    root = tmp_path / "repository"
+    (root / "notebooks_py").mkdir(parents=True)
+    (root / "notebooks_py" / "01_tiny.py").write_text(SOURCE)
+    (root / "README.md").write_text(README)
+    git(root, "init", "--quiet")
+    commit(root)
+    return root
+
+
+def git(root, *arguments):
+    author = ["-c", "user.name=Test", "-c", "user.email=test@example.org"]
+    command = ["git", "-C", str(root), *author, *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def commit(root):
+    git(root, "add", "--all")
+    git(root, "commit", "--quiet", "--message", "A state")
+
+
+def edit(root, old, new):
+    path = root / "notebooks_py" / "01_tiny.py"
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+
+
+def ipynb(root):
+    return root / "notebooks" / "01_tiny.ipynb"
+
+
+def read(root):
+    return nbformat.read(ipynb(root), as_version=4)
+
+
+def write_outputs(root):
+    """Give every code cell an output and some metadata of its own."""
+    notebook = read(root)
+    for n, cell in enumerate(c for c in notebook.cells if c.cell_type == "code"):
+        cell.outputs = [nbformat.v4.new_output("stream", text=f"output {n}\n")]
+        cell.execution_count = n + 1
+        cell.metadata["collapsed"] = False
+    nbformat.write(notebook, ipynb(root))
+
+
+def test_sync_makes_a_missing_notebook(repository):
+    assert pair_problems(repository) == ["01_tiny has no .ipynb"]
+    assert main(["sync"], repository) == 0
+    assert pair_problems(repository) == []
+    notebook = read(repository)
+    nbformat.validate(notebook)
+    assert notebook.metadata.kernelspec == {
+        "display_name": "Python 3", "language": "python", "name": "python3",
+    }  # fmt: skip
+    assert [cell.cell_type for cell in notebook.cells] == ["markdown", "code", "code", "code"]
+    assert notebook.cells[1].metadata == {"nbmake": {"mock": {"N": 1}}}
+
+
+def test_a_second_sync_changes_no_byte_whatever_the_file_times(repository):
+    main(["sync"], repository)
+    before = ipynb(repository).read_bytes()
+    for newer in (ipynb(repository), repository / "notebooks_py" / "01_tiny.py"):
+        os.utime(newer)
+        assert main(["sync"], repository) == 0
+        assert ipynb(repository).read_bytes() == before
+
+
+def test_a_deleted_notebook_comes_back_the_same(repository):
+    main(["sync"], repository)
+    before = ipynb(repository).read_bytes()
+    ipynb(repository).unlink()
+    main(["sync"], repository)
+    assert ipynb(repository).read_bytes() == before
+
+
+def test_an_edit_of_the_py_keeps_what_it_does_not_touch(repository):
+    main(["sync"], repository)
+    write_outputs(repository)
+    before = read(repository).cells
+    edit(repository, "N * 21", "N * 22\n\n# %%\nN + 1")
+    assert pair_problems(repository) == ["01_tiny: .py and .ipynb differ in cells [4, 5]"]
+    assert main(["sync"], repository) == 0
+    after = read(repository).cells
+    assert after[:3] == before[:3]
+    assert [cell.source for cell in after[3:]] == ["N * 22", "N + 1"]
+    assert [cell.outputs for cell in after[3:]] == [[], []]
+    assert [cell.execution_count for cell in after[3:]] == [None, None]
+    assert len({cell.id for cell in after}) == len(after)
+    assert pair_problems(repository) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [('"N": 1', '"N": 3'), ('tags=["kept"]', 'tags=["other"]'), (' tags=["kept"]', "")],
+)
+def test_an_edit_of_tags_or_mocks_flows_too(repository, old, new):
+    main(["sync"], repository)
+    write_outputs(repository)
+    outputs = [cell.get("outputs") for cell in read(repository).cells]
+    edit(repository, old, new)
+    assert len(pair_problems(repository)) == 1
+    assert main(["sync"], repository) == 0
+    assert pair_problems(repository) == []
+    assert [cell.get("outputs") for cell in read(repository).cells] == outputs
+
+
+def test_edits_follow_each_other_without_a_commit(repository):
+    for n in range(3, 6):
+        edit(repository, f"N = {n - 1}", f"N = {n}")
+        assert main(["sync"], repository) == 0
+        assert read(repository).cells[1].source == f"N = {n}"
+
+
+def test_a_pulled_edit_flows_where_nothing_was_synced_before(repository):
+    main(["sync"], repository)
+    commit(repository)
+    shutil.rmtree(repository / "data")
+    edit(repository, "N * 21", "N * 22")
+    assert main(["sync"], repository) == 0
+    assert pair_problems(repository) == []
+
+
+def test_an_edit_of_the_ipynb_stops_the_sync_until_forced(repository, capsys):
+    main(["sync"], repository)
+    notebook = read(repository)
+    notebook.cells[3].source = "N * 23"
+    nbformat.write(notebook, ipynb(repository))
+    edited = ipynb(repository).read_bytes()
+    edit(repository, "N = 2", "N = 4")
+    capsys.readouterr()
+    assert main(["sync"], repository) == 1
+    message = capsys.readouterr().err
+    assert message.count("\n") == 1
+    assert "01_tiny.ipynb holds edits in cells [4]" in message
+    assert ipynb(repository).read_bytes() == edited
+    assert main(["sync", "--force"], repository) == 0
+    assert [cell.source for cell in read(repository).cells][1::2] == ["N = 4", "N * 21"]
+
+
+def test_a_damaged_notebook_stops_with_one_line(repository, capsys):
+    main(["sync"], repository)
+    ipynb(repository).write_text("{")
+    assert main(["sync"], repository) == 1
+    assert "01_tiny.ipynb is not a readable notebook" in capsys.readouterr().err
+
+
+def test_a_notebook_without_its_py_is_a_problem(repository):
+    main(["sync"], repository)
+    (repository / "notebooks_py" / "01_tiny.py").unlink()
+    assert pair_problems(repository) == ["01_tiny has no .py"]
+
+
+def test_run_executes_and_a_rerun_changes_no_byte(repository, capsys):
+    assert main(["run"], repository) == 0
+    out = capsys.readouterr().out
+    assert "01_tiny: running" in out
+    assert "01_tiny: done in" in out
+    notebook = read(repository)
+    assert [cell.execution_count for cell in notebook.cells[1:]] == [1, 2, 3]
+    assert [output.text for output in notebook.cells[2].outputs] == ["N is 2\nand a second line\n"]
+    assert notebook.cells[3].outputs[0].data["text/plain"] == "42"
+    assert "version" not in notebook.metadata.language_info
+    assert not any("execution" in cell.metadata for cell in notebook.cells)
+    first = ipynb(repository).read_bytes()
+    assert main(["run", "01"], repository) == 0
+    assert ipynb(repository).read_bytes() == first
+
+
+def test_run_records_its_times_only_where_nothing_was_trained(repository, tmp_path):
+    recorded = tmp_path / "output" / "figures" / "run.json"
+    checkpoints = tmp_path / "output" / "data" / "checkpoints"
+    checkpoints.mkdir(parents=True)
+    (checkpoints / "ae.npz").touch()
+    main(["run"], repository)
+    assert not recorded.exists()
+    (checkpoints / "ae.npz").unlink()
+    main(["run"], repository)
+    run = json.loads(recorded.read_text())
+    assert list(run["seconds"]) == ["01_tiny"]
+    assert run["cores"] >= 1
+    assert run["python"] == ".".join(map(str, sys.version_info[:3]))
+
+
+def test_a_failing_cell_leaves_the_file_and_is_named(repository, capsys):
+    edit(repository, "N * 21", 'raise ValueError("this went wrong")')
+    main(["sync"], repository)
+    before = ipynb(repository).read_bytes()
+    capsys.readouterr()
+    assert main(["run"], repository) == 1
+    captured = capsys.readouterr()
+    assert "01_tiny.ipynb, code cell 3: ValueError: this went wrong\n" in captured.err
+    assert "01_tiny.ipynb is unchanged." in captured.err
+    assert "\x1b" not in captured.err
+    assert "done" not in captured.out
+    assert ipynb(repository).read_bytes() == before
+
+
+def test_a_kernel_that_dies_is_told(repository, capsys):
+    edit(repository, "N * 21", "import os\nos._exit(1)")
+    assert main(["run"], repository) == 1
+    assert "01_tiny.ipynb is unchanged: its kernel died" in capsys.readouterr().err
+
+
+def test_a_notebook_that_is_not_there_is_named(repository, capsys):
+    assert main(["run", "09"], repository) == 1
+    assert capsys.readouterr().err == "No notebook starts with 09; there are: 01_tiny.\n"
+
+
+def test_readme_text_shows_the_numbers_between_its_marks():
+    text = readme_text(README, NUMBERS)
+    link = "[01](notebooks/01_data_generation.ipynb)"
+    assert f"| different images in the world | 8,192 |  | {link} |" in text
+    assert "| over 3 seeds |" in text
+    assert "| 1.234 | 1.3 ± 0.12 |" in text
+    assert "| VAE: coverage of the world by its valid samples | not yet run |" in text
+    assert "takes 100 s (01: 8 s, 02: 92 s) on 2 cores" in text
+    assert text.startswith("Before.\n<!-- headline -->\n| ")
+    assert "<!-- /headline -->\nBetween.\n<!-- times -->\nWith" in text
+    assert readme_text(text, NUMBERS) == text
+
+
+def test_readme_text_without_numbers_says_so_everywhere():
+    text = readme_text(README, {})
+    assert text.count("not yet run") > 10
+    assert readme_text(readme_text(README, NUMBERS), {}) == text
+
+
+@pytest.mark.parametrize("mark", ["<!-- headline -->", "<!-- /times -->"])
+def test_a_readme_without_its_marks_is_refused(mark):
+    with pytest.raises(CommandError, match="lacks the marks"):
+        readme_text(README.replace(mark, ""), NUMBERS)
+
+
+def test_readme_command_writes_what_readme_text_says(repository):
+    (repository / "figures").mkdir()
+    for name, numbers in NUMBERS.items():
+        (repository / "figures" / f"{name}.json").write_text(json.dumps(numbers))
+    assert main(["readme"], repository) == 0
+    assert (repository / "README.md").read_text() == readme_text(README, NUMBERS)
+
+
+def test_the_readme_shows_the_recorded_numbers():
+    text = (ROOT / "README.md").read_text()
+    assert readme_text(text, read_numbers()) == text, "run `make readme`"
+
+
+@pytest.fixture
+def workshop(tmp_path):
+    """A folder with the Makefile and requirements of the project, and no environment."""
+    for name in ("Makefile", "requirements.txt"):
+        shutil.copy(ROOT / name, tmp_path)
+    return tmp_path
+
+
+def make(folder, *arguments):
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))}
+    command = ["make", "--no-print-directory", *arguments]
+    return subprocess.run(command, cwd=folder, env=inherited, capture_output=True, text=True)
+
+
+def stop_line(made):
+    """The one line that a failing make printed beside its own."""
+    assert made.returncode != 0
+    line, own = made.stderr.splitlines()
+    assert "Error 1" in own
+    return line
+
+
+def python(folder, script):
+    path = folder / "python"
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return f"PYTHON={path}"
+
+
+def test_make_alone_lists_its_targets(workshop):
+    made = make(workshop)
+    listed = [line.split()[1] for line in made.stdout.splitlines()]
+    assert {"run", "test", "test-all", "lab", "sync", "lint", "sweep", "readme", "clean"} <= {
+        *listed
+    }
+    assert made.stderr == ""
+
+
+def test_a_python_that_is_too_old_is_told(workshop):
+    old = python(workshop, "exit 1")
+    assert "needs Python 3.11 or newer" in stop_line(make(workshop, "run", old))
+    assert not (workshop / ".venv").exists()
+
+
+def test_a_python_that_is_not_there_is_told(workshop):
+    made = make(workshop, "lint", "PYTHON=no-such-python")
+    assert "make PYTHON=python3.13 lint" in stop_line(made)
+
+
+def test_a_folder_that_cannot_be_written_is_told(workshop):
+    (workshop / ".venv").touch()  # a file in the folder's place: unwritable for root as well
+    line = stop_line(make(workshop, "run", python(workshop, "exit 0")))
+    assert line.startswith("Cannot write to")
+
+
+def test_an_environment_that_cannot_be_made_is_told(workshop):
+    broken = python(workshop, 'case "$1" in -c) exit 0;; *) echo no venv; exit 1;; esac')
+    assert stop_line(make(workshop, "run", broken)).startswith("Cannot create .venv")
+    assert "no venv" in (workshop / ".venv" / "install.log").read_text()
+
+
+def test_an_install_that_fails_is_told_and_tried_again(workshop):
+    pip = r'mkdir -p .venv/bin; printf "#!/bin/sh\nexit 1\n" > .venv/bin/python'
+    fails = python(workshop, f'[ "$1" = -c ] || {{ {pip}; chmod +x .venv/bin/python; }}')
+    for _ in range(2):
+        line = stop_line(make(workshop, "run", fails))
+        assert line.startswith("Installing the packages failed")
+    assert not (workshop / ".venv" / ".installed").exists()
+
+
+def test_clean_leaves_the_readme_of_data(workshop):
+    for name in ("helpers/__pycache__", "tests", "notebooks", "notebooks_py", "data/checkpoints"):
+        (workshop / name).mkdir(parents=True)
+    for name in ("data/README.md", "data/shapes.npz", "helpers/__pycache__/a.pyc", "helpers/a.py"):
+        (workshop / name).touch()
+    assert make(workshop, "clean").returncode == 0
+    left = {str(path.relative_to(workshop)) for path in workshop.rglob("*") if path.is_file()}
+    assert left == {"Makefile", "requirements.txt", "data/README.md", "helpers/a.py"}

@@ -1,0 +1,267 @@
+"""The validity oracle, calibrated on pictures whose answer is known; sampling; interpolation."""
+
+from types import SimpleNamespace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from helpers import generation
+from helpers.generation import (
+    NearestShape,
+    coverage,
+    interpolate,
+    nearest_shape,
+    sample_prior,
+    validity,
+)
+from helpers.models import Autoencoder, VariationalAutoencoder
+from helpers.shapes import SHAPES, random_shapes, render, shape_world
+
+CHUNK = 400  # every call compiles the oracle for its number of images: all calls here use this one
+BLENDS = [
+    ("square", "cross"),
+    ("square", "triangle"),
+    ("circle", "triangle"),
+    ("cross", "triangle"),
+]
+
+
+def part(nearest, which):
+    return NearestShape(*(array[which] for array in nearest))
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    """Pictures by kind: true shapes, blends of two shapes, noise, blank and faint ones."""
+    true, parameters = random_shapes(jax.random.key(0), CHUNK)
+    places = parameters[:80, 1:].T
+    kinds = {"true": true}
+    for pair in BLENDS:
+        one, other = (np.asarray(render(shape, *places)) for shape in pair)
+        kinds[pair] = (one + other) / 2
+    kinds["noise"] = np.asarray(jax.random.uniform(jax.random.key(1), (20, 28, 28)))
+    kinds["faint 0.9"], kinds["faint 0.5"] = 0.9 * true[:25], 0.5 * true[:25]
+    kinds["blank"] = np.zeros((10, 28, 28), np.float32)
+    assert sum(map(len, kinds.values())) == 2 * CHUNK
+    return kinds | {"parameters": parameters}
+
+
+@pytest.fixture(scope="module")
+def found(pictures):
+    """The nearest shape of every picture, by kind, from one call of two chunks."""
+    kinds = {kind: images for kind, images in pictures.items() if kind != "parameters"}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(generation, "_CHUNK", CHUNK)
+        # Turned by half a chunk, so that true shapes lie in both chunks.
+        nearest = nearest_shape(np.roll(np.concatenate(list(kinds.values())), CHUNK // 2, axis=0))
+    nearest = NearestShape(*(np.roll(array, -CHUNK // 2) for array in nearest))
+    ends = np.cumsum([len(images) for images in kinds.values()])
+    return {
+        kind: part(nearest, slice(end - len(kinds[kind]), end))
+        for kind, end in zip(kinds, ends, strict=True)
+    }
+
+
+# The oracle
+
+
+def test_true_shapes_are_valid(found):
+    assert validity(found["true"]) == 1.0
+    assert validity(found["true"], tolerance=0.02) >= 0.99
+
+
+def test_true_shapes_are_recognised(found, pictures):
+    np.testing.assert_array_equal(found["true"].shape, pictures["parameters"][:, 0])
+
+
+def test_x_y_and_size_of_true_shapes_are_recovered(found, pictures):
+    nearest = found["true"]
+    estimates = np.stack([nearest.x, nearest.y, nearest.size], axis=1)
+    errors = np.abs(estimates - pictures["parameters"][:, 1:])
+    assert np.quantile(errors, 0.98) < 0.01
+    assert errors.max() < 0.5
+
+
+@pytest.mark.parametrize("pair", BLENDS)
+def test_half_and_half_blends_of_two_shapes_are_mostly_invalid(found, pair):
+    assert validity(found[pair]) <= 0.12
+    assert validity(found[pair], tolerance=0.02) == 0
+
+
+def test_white_noise_is_invalid(found):
+    assert found["noise"].residual_share.min() > 0.5
+    assert validity(found["noise"], tolerance=0.5) == 0
+
+
+def test_blank_images_are_infinitely_far_from_every_shape(found):
+    np.testing.assert_array_equal(found["blank"].residual_share, np.inf)
+    assert validity(found["blank"], tolerance=1e9) == 0
+
+
+def test_faint_shapes_are_as_far_as_their_missing_brightness(found):
+    # A shape times a keeps the residual (1 - a)^2 / a^2 against itself; another may lie nearer.
+    for kind, a in (("faint 0.9", 0.9), ("faint 0.5", 0.5)):
+        share = found[kind].residual_share
+        assert np.quantile(share, 0.8) <= (1 - a) ** 2 / a**2
+        assert np.all(share > 0.2 * (1 - a) ** 2 / a**2)
+    assert validity(found["faint 0.9"]) == 1
+    assert validity(found["faint 0.5"]) == 0
+
+
+def test_the_residual_share_belongs_to_the_shape_that_is_named(found, pictures):
+    for kind in ("true", BLENDS[0], BLENDS[2], "noise", "faint 0.5"):
+        nearest, images = found[kind], pictures[kind]
+        rendered = np.asarray(render(nearest.shape, nearest.x, nearest.y, nearest.size))
+        error, energy = ((images - rendered) ** 2).sum((1, 2)), (images**2).sum((1, 2))
+        np.testing.assert_allclose(nearest.residual_share, error / energy, rtol=1e-3, atol=1e-4)
+
+
+def test_no_image_of_the_world_is_nearer_than_the_nearest_shape(found, pictures):
+    world = shape_world().images.reshape(8192, -1)
+    for kind in (*BLENDS, "faint 0.5"):
+        images = pictures[kind].reshape(len(pictures[kind]), -1)
+        energy = (images**2).sum(1)
+        nearest = ((world**2).sum(1) - 2 * images @ world.T).min(axis=1) + energy
+        assert np.all(found[kind].residual_share <= nearest / energy + 1e-4)
+
+
+def test_the_nearest_shape_lies_inside_the_ranges_of_the_world(found):
+    for nearest in found.values():
+        assert set(nearest.shape) <= set(range(len(SHAPES)))
+        assert np.all((nearest.x >= 6) & (nearest.x <= 21))
+        assert np.all((nearest.y >= 6) & (nearest.y <= 21))
+        assert np.all((nearest.size >= 2.5) & (nearest.size <= 6))
+
+
+def test_validity_and_coverage_take_images_or_what_was_found_for_them(found, pictures):
+    assert validity(pictures["true"], 0.001) == validity(found["true"], 0.001)
+    assert coverage(pictures["true"], 0.001) == coverage(found["true"], 0.001)
+    assert 0.5 < validity(found["true"], 0.001) < 1
+
+
+@pytest.mark.parametrize("function", [nearest_shape, validity, coverage])
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (np.zeros((28, 28)), r"images: expected \(n, 28, 28\).*\(28, 28\)"),
+        (np.zeros((3, 784)), r"images: expected \(n, 28, 28\).*\(3, 784\)"),
+        (np.zeros((3, 28, 27)), r"images: expected \(n, 28, 28\).*\(3, 28, 27\)"),
+        (np.zeros((0, 28, 28)), r"images: .*n >= 1.*\(0, 28, 28\)"),
+        (np.full((1, 28, 28), np.nan), "images: expected finite pixels"),
+        (np.full((1, 28, 28), np.inf), "images: expected finite pixels"),
+    ],
+)
+def test_the_oracle_refuses_what_are_no_images(function, images, message):
+    with pytest.raises(ValueError, match=message):
+        function(images)
+
+
+# Validity and coverage of what was found
+
+
+def findings(shape, x, y, size, residual_share=0.0):
+    arrays = np.broadcast_arrays(residual_share, shape, x, y, size)
+    return NearestShape(*(np.atleast_1d(array) for array in arrays))
+
+
+@pytest.fixture
+def every_cell():
+    """The middle of each of the 256 cells: 4 shapes x 4 ranges of x, of y and of size."""
+    quarters = (np.arange(4) + 0.5) / 4
+    grid = np.meshgrid(range(4), 6 + 15 * quarters, 6 + 15 * quarters, 2.5 + 3.5 * quarters)
+    return findings(*map(np.ravel, grid))
+
+
+def test_validity_is_the_share_at_or_under_the_tolerance():
+    shares = findings(0, 10, 10, 3, residual_share=[0.0, 0.03, 0.05, 0.08, np.inf])
+    assert validity(shares) == pytest.approx(3 / 5)
+    assert validity(shares, tolerance=0.02) == pytest.approx(1 / 5)
+    assert validity(shares, tolerance=0.10) == pytest.approx(4 / 5)
+
+
+def test_uniform_draws_cover_the_world(found):
+    assert coverage(found["true"]) == pytest.approx(1, abs=0.06)
+
+
+def test_one_image_repeated_covers_one_cell(found):
+    repeated = part(found["true"], np.zeros(5000, int))
+    assert coverage(repeated) == pytest.approx(1 / 256, rel=1e-6)
+
+
+def test_all_cells_reached_are_compared_with_what_uniform_draws_reach(every_cell):
+    assert coverage(every_cell) == pytest.approx(1 / (1 - (255 / 256) ** 256))
+    many = part(every_cell, np.arange(256 * 20) % 256)
+    assert coverage(many) == pytest.approx(1, abs=1e-6)
+
+
+def test_only_valid_images_cover(every_cell):
+    half_invalid = every_cell._replace(residual_share=np.repeat([0.0, 0.06], 128))
+    assert coverage(half_invalid) == pytest.approx(coverage(every_cell) / 2)
+    assert coverage(half_invalid, tolerance=0.1) == coverage(every_cell)
+    assert coverage(every_cell._replace(residual_share=np.full(256, np.inf))) == 0
+
+
+def test_the_ends_of_the_ranges_belong_to_the_outermost_cells():
+    ends = findings(0, x=[20.9, 21, 6, 6.1], y=[20.9, 21, 6, 6.1], size=[5.9, 6, 2.5, 2.6])
+    assert coverage(ends) == pytest.approx(2 / 256 / (1 - (255 / 256) ** 4))
+
+
+# Sampling and interpolation
+
+codes_as_they_are = SimpleNamespace(latent_size=2, decode=lambda z: z)
+
+
+@pytest.mark.parametrize("Model", [Autoencoder, VariationalAutoencoder])
+def test_prior_samples_and_paths_are_images(Model):
+    model = Model(2, encoder_widths=(8,), decoder_widths=(8,), rngs=nnx.Rngs(0))
+    samples = sample_prior(model, jax.random.key(0), 5)
+    path = interpolate(model, np.array([-1.0, 0.0]), np.array([2.0, 1.0]), 4)
+    assert (samples.shape, path.shape) == ((5, 28, 28), (4, 28, 28))
+    ends = model.decode(jnp.array([[-1.0, 0.0], [2.0, 1.0]]))
+    np.testing.assert_allclose(path[jnp.array([0, -1])], ends, atol=1e-5)
+
+
+def test_prior_samples_decode_standard_normal_codes():
+    z = sample_prior(codes_as_they_are, jax.random.key(0), 20_000)
+    np.testing.assert_allclose(z.mean(axis=0), [0, 0], atol=5 / np.sqrt(20_000))
+    np.testing.assert_allclose(np.cov(z.T), np.eye(2), atol=5 * np.sqrt(2 / 20_000))
+    assert not np.array_equal(z, sample_prior(codes_as_they_are, jax.random.key(1), 20_000))
+
+
+def test_prior_samples_depend_on_the_key_alone():
+    key = jax.random.key(3)
+    z = sample_prior(codes_as_they_are, key, 4)
+    np.testing.assert_array_equal(z, sample_prior(codes_as_they_are, jax.random.clone(key), 4))
+
+
+def test_interpolation_walks_the_straight_line_in_equal_steps():
+    path = interpolate(codes_as_they_are, [0.0, 1.0], [4.0, -1.0], 5)
+    np.testing.assert_allclose(path, [[0, 1], [1, 0.5], [2, 0], [3, -0.5], [4, -1]], atol=1e-6)
+
+
+def test_the_middle_of_three_steps_merges_the_two_codes():
+    path = interpolate(codes_as_they_are, [0.0, 1.0], [4.0, -1.0], 3)
+    np.testing.assert_allclose(path[1], [2, 0], atol=1e-6)
+
+
+@pytest.mark.parametrize("n", [0, -1])
+def test_fewer_than_one_sample_is_refused(n):
+    with pytest.raises(ValueError, match=f"n: expected at least 1, got {n}"):
+        sample_prior(codes_as_they_are, jax.random.key(0), n)
+
+
+@pytest.mark.parametrize("steps", [1, 0])
+def test_fewer_than_two_steps_are_refused(steps):
+    with pytest.raises(ValueError, match=f"steps: expected at least 2, got {steps}"):
+        interpolate(codes_as_they_are, [0.0, 0.0], [1.0, 1.0], steps)
+
+
+@pytest.mark.parametrize(
+    ("start", "end"), [([0.0], [1.0]), ([0.0, 0.0], [1.0]), ([[0.0, 0.0]], [[1.0, 1.0]])]
+)
+def test_codes_of_another_size_are_refused(start, end):
+    with pytest.raises(ValueError, match=r"start, end: expected codes of shape \(2,\), got"):
+        interpolate(codes_as_they_are, start, end, 3)

@@ -1,0 +1,157 @@
+"""The two models: what they take and give, where they start, and that they hold no key."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from helpers.models import Autoencoder, VariationalAutoencoder, perceptron
+from helpers.shapes import random_shapes
+
+MODELS = [Autoencoder, VariationalAutoencoder]
+
+
+@pytest.fixture(scope="module")
+def images():
+    return random_shapes(jax.random.key(0), 20)[0]
+
+
+def small(Model, latent_size=2, *, seed=0, **settings):
+    widths = {"encoder_widths": (8,), "decoder_widths": (8,)} | settings
+    return Model(latent_size, **widths, rngs=nnx.Rngs(seed))
+
+
+def parameters(model):
+    return [np.asarray(leaf) for leaf in jax.tree.leaves(nnx.state(model, nnx.Param))]
+
+
+def test_a_perceptron_has_the_sizes_asked_for_and_ends_in_a_linear_layer():
+    network = perceptron([784, 8, 2], rngs=nnx.Rngs(0))
+    shapes = [layer.kernel.shape for layer in network.layers if isinstance(layer, nnx.Linear)]
+    assert shapes == [(784, 8), (8, 2)]
+    assert isinstance(network.layers[-1], nnx.Linear)
+
+
+def test_a_perceptron_is_not_linear_between_its_layers():
+    network = perceptron([2, 8, 784], rngs=nnx.Rngs(0))
+    low, middle, high = network(jnp.array([[-2.0, 1.0], [0.0, 0.0], [2.0, -1.0]]))
+    assert np.abs(low + high - 2 * middle).max() > 1e-3
+
+
+def test_a_perceptron_of_two_sizes_is_one_linear_map():
+    network = perceptron([2, 8], rngs=nnx.Rngs(0))
+    x = jnp.array([[1.0, -2.0]])
+    expected = x @ network.layers[0].kernel[...] + network.layers[0].bias[...]
+    np.testing.assert_allclose(network(x), expected, rtol=1e-6)
+
+
+def test_an_autoencoder_maps_images_to_codes_and_codes_to_images(images):
+    model = small(Autoencoder)
+    z = model.encode(images)
+    assert (z.shape, z.dtype) == ((20, 2), jnp.float32)
+    assert (model.decode(z).shape, model.decode(z).dtype) == ((20, 28, 28), jnp.float32)
+
+
+def test_a_vae_encodes_to_a_mean_and_a_log_variance(images):
+    model = small(VariationalAutoencoder)
+    mean, log_variance = model.encode(images)
+    assert mean.shape == log_variance.shape == (20, 2)
+    assert mean.dtype == log_variance.dtype == jnp.float32
+    assert not np.allclose(mean, log_variance)
+    assert model.decode(mean).shape == (20, 28, 28)
+
+
+@pytest.mark.parametrize("Model", MODELS)
+def test_hidden_layers_have_the_widths_asked_for(Model):
+    model = small(Model, encoder_widths=(8, 8), decoder_widths=(8,))
+
+    def widths(network):
+        return [layer.kernel.shape for layer in network.layers if isinstance(layer, nnx.Linear)]
+
+    outputs = 2 if Model is Autoencoder else 4
+    assert widths(model.encoder) == [(784, 8), (8, 8), (8, outputs)]
+    assert widths(model.decoder) == [(2, 8), (8, 784)]
+    assert model.latent_size == 2
+
+
+@pytest.mark.parametrize("Model", MODELS)
+def test_decoded_pixels_lie_between_0_and_1_and_are_the_sigmoid_of_their_logits(Model):
+    model = small(Model)
+    z = jax.random.normal(jax.random.key(1), (50, 2))
+    decoded, logits = model.decode(z), model.decode_logits(z)
+    assert np.all((decoded > 0) & (decoded < 1))
+    np.testing.assert_allclose(decoded, 1 / (1 + np.exp(-logits)), rtol=1e-4)
+    assert decoded.std(axis=0).max() > 0.01  # different codes, different images
+
+
+@pytest.mark.parametrize("Model", MODELS)
+def test_an_untrained_decoder_starts_at_the_mean_image(Model, images):
+    decoded = small(Model, images=images).decode(jnp.zeros((1, 2)))
+    np.testing.assert_allclose(decoded[0], images.mean(axis=0), atol=2e-3)
+    assert images.mean(axis=0).max() > 0.1
+
+
+@pytest.mark.parametrize("Model", MODELS)
+def test_an_untrained_decoder_starts_grey_without_images(Model):
+    decoded = small(Model).decode(jnp.zeros((1, 2)))
+    np.testing.assert_allclose(decoded, np.full((1, 28, 28), 0.5), atol=1e-6)
+
+
+def test_pixels_that_are_never_or_always_on_start_with_finite_logits():
+    images = np.zeros((4, 28, 28), np.float32)
+    images[:, 10:] = 1
+    model = small(Autoencoder, images=images)
+    assert np.all(np.isfinite(model.decode_logits(jnp.zeros((1, 2)))))
+
+
+@pytest.mark.parametrize("Model", MODELS)
+def test_images_change_nothing_but_the_start_of_the_decoder(Model, images):
+    grey, mean = (small(Model, images=i) for i in (None, images))
+    different = [
+        not np.array_equal(a, b) for a, b in zip(*map(parameters, (grey, mean)), strict=True)
+    ]
+    assert sum(different) == 1
+
+
+@pytest.mark.parametrize("Model", MODELS)
+def test_the_same_seed_gives_the_same_model_and_another_seed_another(Model):
+    first, again, other = (parameters(small(Model, seed=s)) for s in (0, 0, 1))
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+    assert not np.array_equal(first[-1], other[-1])
+
+
+def test_a_sample_is_the_mean_plus_sigma_times_a_standard_normal():
+    model = small(VariationalAutoencoder)
+    key = jax.random.key(5)
+    mean, log_variance = jax.random.normal(jax.random.key(6), (2, 4, 2))
+    eps = jax.random.normal(jax.random.clone(key), (4, 2))
+    expected = mean + jnp.exp(log_variance) ** 0.5 * eps
+    np.testing.assert_allclose(
+        model.sample(mean, log_variance, key), expected, rtol=1e-5, atol=1e-6
+    )
+
+
+def test_samples_have_the_mean_and_variance_asked_for():
+    model = small(VariationalAutoencoder)
+    mean, log_variance = jnp.array([1.0, -3.0]), jnp.array([-2.0, 1.0])
+    n = 100_000
+    z = model.sample(*(jnp.tile(a, (n, 1)) for a in (mean, log_variance)), jax.random.key(0))
+    variance = np.exp(log_variance)
+    assert np.all(np.abs(z.mean(axis=0) - mean) < 5 * np.sqrt(variance / n))
+    np.testing.assert_allclose(z.var(axis=0), variance, rtol=5 * np.sqrt(2 / n))
+
+
+@pytest.mark.parametrize("Model", MODELS)
+def test_no_key_is_stored_in_a_model(Model):
+    model = small(Model)
+    leaves = jax.tree.leaves(nnx.state(model))
+    assert not any(jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) for leaf in leaves)
+    assert len(leaves) == len(parameters(model))  # nor a count of draws, nor anything else
+
+
+@pytest.mark.parametrize("Model", MODELS)
+@pytest.mark.parametrize("latent_size", [0, -2])
+def test_a_code_of_no_numbers_is_refused(Model, latent_size):
+    with pytest.raises(ValueError, match=f"latent_size: expected at least 1, got {latent_size}"):
+        small(Model, latent_size)

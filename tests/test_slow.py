@@ -1,0 +1,147 @@
+"""What takes long, run by `make test-all`: other modes of Flax and JAX, and a fresh clone."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from helpers.commands import read_numbers
+from helpers.storage import ROOT
+
+pytestmark = pytest.mark.slow
+
+TREE_MODE = {"NNX_GRAPH_MODE": "false", "NNX_GRAPH_UPDATES": "false"}
+KEY_REUSE = {"JAX_DEBUG_KEY_REUSE": "1"}
+# What this test run, or the make or git that started it, has put into the environment.
+FOREIGN = ("LATENT_BITS_OUTPUT_DIR", "LATENT_BITS_PROGRESS", "PYTEST_", "MAKE", "MFLAGS")
+FOREIGN += ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")
+HALF_AN_HOUR = 1800
+# A rerun, on whatever machine: shares may differ by this much, errors and other numbers larger
+# than 1 by this part of themselves; counts may not differ.
+TOLERANCE = 0.05
+MAY_CHANGE = ("figures/", "notebooks/", "README.md")
+
+
+def call(*command, cwd=ROOT, **environment):
+    """Run a command that must succeed, as from a shell that knows nothing of this test run."""
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith(FOREIGN)}
+    process = subprocess.Popen(
+        [str(part) for part in command],
+        cwd=cwd,
+        env=inherited | environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        output, _ = process.communicate(timeout=HALF_AN_HOUR)
+    except BaseException:  # out of time, or Ctrl-C: end the command with all that it started
+        os.killpg(process.pid, signal.SIGKILL)
+        print(process.communicate()[0])
+        raise
+    assert process.returncode == 0, f"{command} ended with {process.returncode}:\n{output}"
+    return output
+
+
+def unit_tests(folder=ROOT, python=sys.executable, **environment):
+    """The unit tests, by a process of their own; those of the commands know nothing of modes."""
+    ignored = ["--ignore=tests/test_commands.py"] if environment else []
+    command = [python, "-m", "pytest", "-q", "-m", "not slow", *ignored, "tests"]
+    return call(*command, cwd=folder, **environment)
+
+
+def notebook_tests(pattern, output_dir, **environment):
+    """Notebooks by nbmake; tests/conftest.py is not loaded there, so the folder is set here."""
+    notebooks = sorted(ROOT.glob(f"notebooks/{pattern}.ipynb"))
+    assert notebooks, f"no notebooks match {pattern}"
+    settings = {"LATENT_BITS_OUTPUT_DIR": str(output_dir), "LATENT_BITS_PROGRESS": "0"}
+    command = [sys.executable, "-m", "pytest", "-q", "--nbmake", *notebooks]
+    return call(*command, **settings, **environment)
+
+
+@pytest.mark.parametrize("mode", [TREE_MODE, KEY_REUSE], ids=["tree mode", "key reuse"])
+def test_the_unit_tests_pass_in_this_mode(mode):
+    unit_tests(**mode)
+
+
+def test_the_notebooks_that_train_run_in_tree_mode(tmp_path):
+    notebook_tests("0[2-4]*", tmp_path, **TREE_MODE)
+
+
+def test_the_notebooks_never_use_a_key_twice(tmp_path):
+    notebook_tests("0[1-4]*", tmp_path, **KEY_REUSE)
+
+
+def close(one, other):
+    """Whether two recorded values agree within TOLERANCE: counts and words exactly."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(close(one[key], other[key]) for key in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(close, one, other))
+    if isinstance(one, float) and isinstance(other, float):
+        return abs(one - other) <= TOLERANCE * max(1, abs(other))
+    return one == other
+
+
+def status(folder):
+    """What git calls changed: the paths."""
+    lines = call("git", "status", "--porcelain", cwd=folder).splitlines()
+    return sorted(line[3:] for line in lines)
+
+
+@pytest.fixture(scope="module")
+def committed_numbers():
+    """figures/*.json as git's HEAD has them."""
+    names = call("git", "ls-tree", "--name-only", "HEAD", "figures/").split()
+    shown = {name: call("git", "show", f"HEAD:{name}") for name in names if name.endswith(".json")}
+    return {Path(name).stem: json.loads(text) for name, text in shown.items()}
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory):
+    """A fresh clone of HEAD in which `make run` has run once, in an environment of its own."""
+    folder = tmp_path_factory.mktemp("fresh") / "clone"
+    call("git", "clone", "--quiet", ROOT, folder)
+    call("make", "run", f"PYTHON={sys.executable}", cwd=folder)
+    return folder
+
+
+@pytest.mark.parametrize("number", ["01", "02", "03", "04"])
+def test_a_fresh_run_finds_the_committed_numbers(clone, committed_numbers, number):
+    (name,) = (name for name in committed_numbers if name.startswith(f"{number}_"))
+    found, committed = read_numbers(clone / "figures")[name], committed_numbers[name]
+    assert found.keys() == committed.keys()
+    differing = {k: (found[k], committed[k]) for k in found if not close(found[k], committed[k])}
+    assert differing == {}, "(found, committed)"
+
+
+def test_a_fresh_run_records_its_times(clone):
+    run = read_numbers(clone / "figures")["run"]
+    assert sorted(name[:2] for name in run["seconds"]) == ["01", "02", "03", "04"]
+
+
+def test_a_run_changes_nothing_but_what_it_shows(clone):
+    assert [path for path in status(clone) if not path.startswith(MAY_CHANGE)] == []
+
+
+def test_a_second_run_trains_nothing_again(clone):
+    def trained():
+        paths = sorted(clone.glob("data/checkpoints/*.npz"))
+        return {path.name: path.stat().st_mtime_ns for path in paths}
+
+    before = trained()
+    assert before
+    call("make", "run", cwd=clone)
+    assert trained() == before
+
+
+def test_the_unit_tests_pass_in_the_clone_and_leave_no_trace(clone):
+    before = status(clone)
+    unit_tests(clone, clone / ".venv" / "bin" / "python")
+    assert status(clone) == before
