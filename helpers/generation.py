@@ -12,7 +12,7 @@ from helpers.shapes import POSITIONS, SHAPES, SIDE, SIZES, draw, render
 _LOW = np.array([POSITIONS[0], POSITIONS[0], SIZES[0]], np.float32)
 _HIGH = np.array([POSITIONS[-1], POSITIONS[-1], SIZES[-1]], np.float32)
 _GAUSS_NEWTON_STEPS = 12
-_CHUNK = 2048  # images compared with all templates at a time: 2048 x 7,688 distances
+_CHUNK = 256  # images fitted at a time: compiled once, whatever n is
 
 
 class NearestShape(NamedTuple):
@@ -30,20 +30,21 @@ class NearestShape(NamedTuple):
 
 
 @cache
-def _templates(shape):
-    """Every half-pixel position in every size: parameters (7688, 3), images (7688, 784)."""
+def _templates():
+    """Every half-pixel position in every size: parameters (7688, 3), images (shapes, 7688, 784)."""
     half_pixels = np.arange(POSITIONS[0], POSITIONS[-1] + 0.5, 0.5)
     grid = np.meshgrid(half_pixels, half_pixels, SIZES, indexing="ij")
     parameters = np.stack([axis.ravel() for axis in grid], axis=1).astype(np.float32)
-    return parameters, render(shape, *parameters.T).reshape(len(parameters), -1)
+    images = [render(shape, *parameters.T).reshape(len(parameters), -1) for shape in SHAPES]
+    return jnp.asarray(parameters), jnp.stack(images)
 
 
-@partial(jax.jit, static_argnames="shape")
 def _refine(shape, images, parameters):
     """Damped Gauss-Newton (Levenberg-Marquardt) on (x, y, size), kept inside the world's ranges."""
 
     def residual(p, image):
-        return (draw(shape, *p) - image).ravel()
+        branches = [partial(draw, name) for name in SHAPES]
+        return (jax.lax.switch(shape, branches, *p) - image).ravel()
 
     def one(image, start):
         def step(carry, _):
@@ -64,9 +65,15 @@ def _refine(shape, images, parameters):
 
 
 @jax.jit
-def _nearest_template(images, templates):
-    flat = images.reshape(len(images), -1)
-    return jnp.argmin((templates**2).sum(1) / 2 - flat @ templates.T, axis=1)
+def _nearest(images, parameters, templates):
+    """For each shape, of images (n, 28, 28): parameters (shapes, n, 3), errors (shapes, n)."""
+
+    def of_shape(shape):
+        flat, known = images.reshape(len(images), -1), templates[shape]
+        start = jnp.argmin((known**2).sum(axis=1) / 2 - flat @ known.T, axis=1)
+        return _refine(shape, images, parameters[start])
+
+    return jax.lax.map(of_shape, jnp.arange(len(SHAPES)))
 
 
 def _check_images(images):
@@ -84,25 +91,22 @@ def nearest_shape(images) -> NearestShape:
     Raises ValueError for another shape of array or pixels that are not finite.
     """
     _check_images(images)
-    found = [_nearest_in_chunk(images[i : i + _CHUNK]) for i in range(0, len(images), _CHUNK)]
+    images = np.asarray(images, np.float32)
+    chunks = [images[i : i + _CHUNK] for i in range(0, len(images), _CHUNK)]
+    found = [_nearest_in_chunk(chunk) for chunk in chunks]
     return NearestShape(*map(np.concatenate, zip(*found, strict=True)))
 
 
 def _nearest_in_chunk(images):
-    images = jnp.asarray(images, jnp.float32)
-    errors, parameters = [], []
-    for shape in SHAPES:
-        grid, templates = _templates(shape)
-        starts = grid[np.asarray(_nearest_template(images, templates))]
-        fitted, error = _refine(shape, images, starts)
-        errors.append(error)
-        parameters.append(fitted)
-    errors, parameters = np.stack(errors), np.stack(parameters)
+    n = len(images)
+    filled = np.zeros((_CHUNK, *images.shape[1:]), np.float32)
+    filled[:n] = images
+    parameters, errors = (np.asarray(a)[:, :n] for a in _nearest(filled, *_templates()))
     best = errors.argmin(axis=0)
-    x, y, size = parameters[best, np.arange(len(best))].T
-    energy = np.asarray((images**2).sum(axis=(1, 2)))
+    x, y, size = parameters[best, np.arange(n)].T
+    energy = (images**2).sum(axis=(1, 2))
     # A blank picture has no energy to share out: it is infinitely far from every shape.
-    share = np.divide(errors.min(axis=0), energy, out=np.full(len(best), np.inf), where=energy > 0)
+    share = np.divide(errors.min(axis=0), energy, out=np.full(n, np.inf), where=energy > 0)
     return NearestShape(share, best, x, y, size)
 
 

@@ -5,15 +5,17 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.collections import EllipseCollection
+from matplotlib.colors import ListedColormap
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
-from helpers.shapes import SHAPES
+from helpers.shapes import FACTORS, SHAPES
 
 plt.style.use(Path(__file__).with_name("latent_bits.mplstyle"))
 
 MOST_POINTS = 2000  # in a scatter panel: more hides what lies beneath
 VALID, INVALID = "#0072B2", "#D55E00"
+SHAPE_COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
 
 
 def _show(ax, image):
@@ -28,14 +30,28 @@ def _frame(ax, valid):
     ax.spines[:].set_linestyle("-" if valid else ":")
 
 
-def image_grid(images, *, columns=10, titles=None, valid=None, width=8.5, title=None):
+def _explain_frames(fig):
+    lines = [Line2D([], [], color=VALID, lw=2.5), Line2D([], [], color=INVALID, lw=2.5, ls=":")]
+    fig.legend(lines, ["valid", "invalid"], loc="outside lower right", ncols=2, fontsize=9)
+
+
+def _plain_log(*axes):
+    """A logarithmic axis with plain numbers on it."""
+    for axis in axes:
+        axis.axes.set(**{f"{axis.axis_name}scale": "log"})
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter("{x:g}")
+        axis.set_minor_formatter(NullFormatter())
+
+
+def image_grid(images, *, columns=10, titles=None, valid=None, width=8.5):
     """Pictures (n, 28, 28) in rows of `columns`.
 
     titles: a line above each; valid: n booleans, framing valid pictures in a solid blue line and
     the others in a dotted orange one.
     """
     rows = -(-len(images) // columns)
-    height = width / columns * (1.0 if titles is None else 1.25) * rows + (0.35 if title else 0)
+    height = width / columns * (1.0 if titles is None else 1.25) * rows + 0.3 * (valid is not None)
     fig, axes = plt.subplots(rows, columns, figsize=(width, height), squeeze=False)
     for i, ax in enumerate(axes.flat):
         if i >= len(images):
@@ -47,10 +63,7 @@ def image_grid(images, *, columns=10, titles=None, valid=None, width=8.5, title=
         if valid is not None:
             _frame(ax, valid[i])
     if valid is not None:
-        lines = [Line2D([], [], color=VALID, lw=2.5), Line2D([], [], color=INVALID, lw=2.5, ls=":")]
-        fig.legend(lines, ["valid", "invalid"], loc="outside lower center", ncols=2)
-    if title:
-        fig.suptitle(title, fontsize=11)
+        _explain_frames(fig)
     return fig
 
 
@@ -60,13 +73,12 @@ def image_rows(rows, *, titles=None, valid=None, width=8.5):
     titles: a dict from label to n lines, drawn above the pictures of that row; valid: a dict from
     label to n booleans, framed as in `image_grid`.
     """
-    titles, valid = titles or {}, valid or {}
+    titles = titles or {}
     columns = max(map(len, rows.values()))
     cell = (width - 1.3) / columns
     heights = [cell * 1.05 + (0.22 if label in titles else 0) for label in rows]
-    fig, axes = plt.subplots(
-        len(rows), columns, figsize=(width, sum(heights)), squeeze=False, height_ratios=heights
-    )
+    size = (width, sum(heights) + 0.3 * (valid is not None))
+    fig, axes = plt.subplots(len(rows), columns, figsize=size, squeeze=False, height_ratios=heights)
     for row, (label, images) in zip(axes, rows.items(), strict=True):
         row[0].set_ylabel(label, rotation=0, ha="right", va="center", fontsize=10)
         for ax in row[len(images) :]:
@@ -75,12 +87,14 @@ def image_rows(rows, *, titles=None, valid=None, width=8.5):
             _show(ax, image)
             if label in titles:
                 ax.set_title(titles[label][i], fontsize=9, pad=2)
-            if label in valid:
+            if valid and label in valid:
                 _frame(ax, valid[label][i])
+    if valid:
+        _explain_frames(fig)
     return fig
 
 
-def curves(series, *, x_label, y_label, x=None, log_x=False, log_y=False, hlines=None, title=None):
+def curves(series, *, x_label, y_label, x=None, log_x=False, log_y=False, hlines=None):
     """Lines over one axis: series maps a label to y values, or to a pair (x values, y values).
 
     x: the x values shared by series given as y alone (default 1, 2, ...); hlines maps a label to
@@ -97,11 +111,8 @@ def curves(series, *, x_label, y_label, x=None, log_x=False, log_y=False, hlines
         ax.axhline(height, color="0.35", ls="--", lw=1.2)
         ax.annotate(label, (0.99, height), (0, 2), xycoords=("axes fraction", "data"), ha="right",
                     va="bottom", textcoords="offset points", fontsize=9, color="0.25")  # fmt: skip
-    ax.set(xlabel=x_label, ylabel=y_label, title=title)
-    if log_x:
-        ax.set_xscale("log")
-    if log_y:
-        ax.set_yscale("log")
+    ax.set(xlabel=x_label, ylabel=y_label)
+    _plain_log(*[ax.xaxis] * log_x, *[ax.yaxis] * log_y)
     if len(series) > 1:
         ax.legend()
     return fig
@@ -110,54 +121,51 @@ def curves(series, *, x_label, y_label, x=None, log_x=False, log_y=False, hlines
 def training_curves(history, terms, *, y_label="nats per image", log_y=True):
     """One panel per term of a `fit` history: solid on training images, dashed on held-out ones.
 
-    terms maps a column of the history to the panel's title.
+    terms maps a column of the history to the panel's title; y_label: one label or a list.
     """
     fig, axes = plt.subplots(1, len(terms), figsize=(8.5, 3), squeeze=False)
-    labels = y_label if isinstance(y_label, (list, tuple)) else [y_label] * len(terms)
+    labels = [y_label] * len(terms) if isinstance(y_label, str) else y_label
     for ax, (term, title), label in zip(axes.flat, terms.items(), labels, strict=True):
         ax.plot(history["epoch"], history[term], label="training")
-        if f"test_{term}" in history:
-            ax.plot(history["epoch"], history[f"test_{term}"], ls="--", label="held-out")
+        ax.plot(history["epoch"], history[f"test_{term}"], ls="--", label="held-out")
         ax.set(xlabel="epoch", ylabel=label, title=title)
-        if log_y:
-            ax.set_yscale("log")
+        _plain_log(*[ax.yaxis] * log_y)
     axes[0, 0].legend()
     return fig
 
 
-def _scatter_by_shape(ax, xy, shape):
-    for index, marker in enumerate(
-        "soX^"[: len(SHAPES)] if len(SHAPES) == 4 else "o" * len(SHAPES)
-    ):
-        of_shape = shape == index
-        if of_shape.any():
-            ax.scatter(*xy[of_shape].T, s=6, marker=marker, lw=0, alpha=0.7, label=SHAPES[index])
-    ax.legend(markerscale=2.5, fontsize=8, loc="upper right", handletextpad=0.1, borderpad=0.1)
+def _window(ax, xy):
+    """Look at the middle 99 % of the points: a few far ones would squeeze all others together."""
+    for set_limits, values in zip((ax.set_xlim, ax.set_ylim), xy.T, strict=True):
+        low, high = np.quantile(values, (0.005, 0.995))
+        set_limits(low - 0.08 * (high - low), high + 0.08 * (high - low))
 
 
-def latent_scatter(codes, factors, *, dimensions=(0, 1), title=None):
-    """Codes (n, L) in the plane of two dimensions, coloured by shape, x, y and size in turn.
+def latent_scatter(codes, factors):
+    """Codes (n, L) in the plane of the first two latents, coloured by shape, x, y, size in turn.
 
     factors: (n, 4) as in `FACTORS`; at most 2,000 points, evenly taken, are drawn.
     """
     take = np.linspace(0, len(codes) - 1, min(len(codes), MOST_POINTS)).astype(int)
-    xy = np.asarray(codes)[take][:, list(dimensions)]
-    factors = np.asarray(factors)[take]
-    fig, axes = plt.subplots(1, 4, figsize=(8.5, 2.6), sharex=True, sharey=True)
-    _scatter_by_shape(axes[0], xy, factors[:, 0])
-    axes[0].set_title("shape")
-    for ax, name, values in zip(axes[1:], ("x", "y", "size"), factors.T[1:], strict=True):
-        points = ax.scatter(*xy.T, s=5, c=values, cmap="viridis", lw=0)
-        fig.colorbar(points, ax=ax, location="bottom", label=f"{name} (pixels)", aspect=14)
-    for ax in axes:
-        ax.set_xlabel(f"$z_{dimensions[0] + 1}$")
-    axes[0].set_ylabel(f"$z_{dimensions[1] + 1}$")
-    if title:
-        fig.suptitle(title, fontsize=11)
+    xy, factors = np.asarray(codes)[take, :2], np.asarray(factors)[take]
+    fig, axes = plt.subplots(1, 4, figsize=(8.5, 3), sharex=True, sharey=True)
+    by_shape = ListedColormap(SHAPE_COLOURS[: len(SHAPES)])
+    looks = [{"cmap": by_shape, "vmin": -0.5, "vmax": len(SHAPES) - 0.5}] + [
+        {"cmap": "viridis"}
+    ] * 3
+    for ax, name, values, look in zip(axes, FACTORS, factors.T, looks, strict=True):
+        points = ax.scatter(*xy.T, s=5, c=values, lw=0, **look)
+        label = name if name == "shape" else f"{name} (pixels)"
+        bar = fig.colorbar(points, ax=ax, location="bottom", label=label, aspect=14)
+        if name == "shape":
+            bar.set_ticks(range(len(SHAPES)), labels=[shape[:3] for shape in SHAPES])
+        ax.set(xlabel="$z_1$")
+    axes[0].set_ylabel("$z_2$")
+    _window(axes[0], xy)
     return fig
 
 
-def schema(stages, *, note=None):
+def schema(stages):
     """A drawn schema of a network: stages is a list of (label, width in units, kind).
 
     kind is "image", "layer" or "code"; a box's height grows with the logarithm of its width.
@@ -173,8 +181,6 @@ def schema(stages, *, note=None):
             ax.annotate("", (i - 0.3, 0), (i - 0.7, 0), arrowprops={"arrowstyle": "->"})
     ax.set(xlim=(-0.6, len(stages) - 0.4), ylim=(-2.4, 1.8))
     ax.set_axis_off()
-    if note:
-        ax.set_title(note)
     return fig
 
 
@@ -244,45 +250,58 @@ def clouds(codes, *, shape=None, share_axes=True, most=MOST_POINTS):
     drawn as an ellipse of one standard deviation. shape: (n,) colours them by shape; at most
     `most` of them, evenly taken, are drawn.
     """
-    fig, axes = plt.subplots(
-        1, len(codes), figsize=(8.5, 8.2 / len(codes) + 0.4), sharex=share_axes, sharey=share_axes
-    )
+    size = (8.5, 8.2 / len(codes) + 0.6)
+    fig, axes = plt.subplots(1, len(codes), figsize=size, sharex=share_axes, sharey=share_axes)
     for ax, (title, points) in zip(axes, codes.items(), strict=True):
         mean, sigma = points if isinstance(points, tuple) else (points, None)
         take = np.linspace(0, len(mean) - 1, min(len(mean), most)).astype(int)
         centres = np.asarray(mean)[take, :2]
-        if shape is None:
-            ax.scatter(*centres.T, s=4, lw=0)
-        else:
-            _scatter_by_shape(ax, centres, shape[take])
+        colours = VALID if shape is None else np.array(SHAPE_COLOURS)[np.asarray(shape, int)[take]]
+        ax.scatter(*centres.T, s=6, lw=0, c=colours)
         if sigma is not None:
-            look = {"facecolors": "none", "edgecolors": "0.3", "lw": 0.4}
-            axes_lengths = 2 * np.asarray(sigma)[take, :2].T
             place = {"units": "xy", "offsets": centres, "offset_transform": ax.transData}
-            ax.add_collection(
-                EllipseCollection(*axes_lengths, np.zeros(len(take)), **place, **look)
-            )
+            look = {"facecolors": "none", "edgecolors": colours, "lw": 0.5, "alpha": 0.6}
+            widths = 2 * np.asarray(sigma)[take, :2].T
+            ax.add_collection(EllipseCollection(*widths, np.zeros(len(take)), **place, **look))
         ax.set(title=title, xlabel="$z_1$")
+        if not share_axes:
+            _window(ax, centres)
     axes[0].set_ylabel("$z_2$")
+    if shape is not None:
+        dots = [Line2D([], [], color=c, marker="o", ls="") for c in SHAPE_COLOURS[: len(SHAPES)]]
+        fig.legend(dots, SHAPES, loc="outside lower center", ncols=len(SHAPES), fontsize=9)
     return fig
 
 
-def balance(table, entropy_bits):
-    """What c trades: rate and distortion on the left, validity and coverage on the right.
+def panels(table, labels, *, x_label, log_x=True, hlines=None):
+    """Columns of a DataFrame over its index, a panel each: labels maps a column to its y label.
 
-    table: indexed by c, with columns `squared error`, `KL (bits)`, `prior validity`, `coverage`.
+    hlines maps a column to the height of a dashed grey reference line in its panel.
     """
-    fig, (left, right) = plt.subplots(1, 2, figsize=(8.5, 3.4))
-    left.plot(table["squared error"], table["KL (bits)"], marker="o")
-    for c, row in table.iterrows():
-        left.annotate(f"c = {c:g}", (row["squared error"], row["KL (bits)"]), (5, 4),
-                      textcoords="offset points", fontsize=9)  # fmt: skip
-    left.axhline(entropy_bits, color="0.35", ls="--", lw=1.2)
-    left.set(xlabel="held-out squared error per image", ylabel="KL (bits per image)")
-    for name, marker in (("prior validity", "o"), ("coverage", "s")):
-        right.plot(table.index, table[name], marker=marker, label=name)
-    right.set(xscale="log", xlabel="c (variance of a pixel)", ylabel="share", ylim=(0, 1.05))
-    right.legend()
+    fig, axes = plt.subplots(1, len(labels), figsize=(8.5, 2.9))
+    for ax, (column, label) in zip(axes, labels.items(), strict=True):
+        ax.plot(table.index, table[column], marker="o")
+        if hlines and column in hlines:
+            ax.axhline(hlines[column], color="0.35", ls="--", lw=1.2)
+        ax.set(xlabel=x_label, ylabel=label)
+        ax.set_ylim(bottom=0)
+        _plain_log(*[ax.xaxis] * log_x)
+    return fig
+
+
+def heatmaps(tables, *, label):
+    """Tables of scores in [0, 1], side by side: a dict from title to DataFrame."""
+    fig, axes = plt.subplots(1, len(tables), figsize=(8.5, 3), squeeze=False)
+    for ax, (title, table) in zip(axes.flat, tables.items(), strict=True):
+        picture = ax.imshow(table, vmin=0, vmax=1, cmap="cividis", aspect="auto")
+        for (i, j), value in np.ndenumerate(table):
+            colour = "w" if value < 0.5 else "k"
+            ax.text(j, i, f"{value:.2f}", ha="center", va="center", color=colour)
+        ax.set_xticks(range(table.shape[1]), table.columns)
+        ax.set_yticks(range(len(table)), table.index)
+        ax.grid(False)
+        ax.set(title=title)
+    fig.colorbar(picture, ax=axes, label=label)
     return fig
 
 

@@ -21,8 +21,8 @@ from helpers.training import adam, fit_or_load
 
 LATENT_SIZE = 4
 EPOCHS = 100  # of the headline models
-SWEEP_EPOCHS = 25  # of models that are compared in a sweep
-SMALL = {"encoder_widths": (256,), "decoder_widths": (256, 512)}  # and of what widths
+SWEEP_EPOCHS = 20  # of models that are compared in a sweep
+SMALL = {"encoder_widths": (128, 128), "decoder_widths": (128, 256)}  # and of what widths
 BATCH_SIZE = 128
 LEARNING_RATE = 2e-3
 C_START, C = 0.5, 0.1  # pixel variance of the VAE's likelihood, lowered in training
@@ -66,13 +66,13 @@ def autoencoder(images, test_images, *, seed=0, epochs=EPOCHS):
     )
 
 
-def vae_losses(epochs):
+def vae_losses(epochs, c=C):
     """The VAE's loss for every epoch: c falls geometrically for 70 % of the epochs, then rests.
 
     While c is high the KL weighs more, and every image finds an orderly place near the prior.
     """
     progress = np.minimum(np.arange(epochs) / (0.7 * epochs), 1.0)
-    return [Partial(vae_loss, c=c, beta=1.0) for c in C_START * (C / C_START) ** progress]
+    return [Partial(vae_loss, c=c, beta=1.0) for c in C_START * (c / C_START) ** progress]
 
 
 def variational_autoencoder(images, test_images, *, seed=0, epochs=EPOCHS):

@@ -66,12 +66,12 @@ def save_figure(fig, name: str) -> Image:
 
 
 def _rounded(name, value):
-    if isinstance(value, (list, tuple, np.ndarray)):
-        return [_rounded(name, item) for item in value]
     if isinstance(value, dict):
         return {str(key): _rounded(f"{name}.{key}", item) for key, item in value.items()}
     if isinstance(value, (str, bool)):
         return value
+    if np.ndim(value) > 0:
+        return [_rounded(name, item) for item in value]
     if isinstance(value, numbers.Integral):
         return int(value)
     value = float(value)

@@ -9,7 +9,8 @@ import sys
 import nbformat
 import pytest
 
-from helpers.commands import CommandError, main, pair_problems, read_numbers, readme_text
+from helpers.commands import main, read_numbers, readme_text
+from helpers.pairs import CommandError, pair_problems
 from helpers.storage import ROOT
 
 SOURCE = """\

@@ -7,14 +7,13 @@ import pytest
 from flax import nnx
 
 from helpers.models import Autoencoder, VariationalAutoencoder, perceptron
-from helpers.shapes import random_shapes
 
 MODELS = [Autoencoder, VariationalAutoencoder]
 
 
 @pytest.fixture(scope="module")
 def images():
-    return random_shapes(jax.random.key(0), 20)[0]
+    return np.random.default_rng(0).random((20, 28, 28), dtype=np.float32)
 
 
 def small(Model, latent_size=2, *, seed=0, **settings):

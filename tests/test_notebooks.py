@@ -8,7 +8,7 @@ import tomllib
 import nbformat
 import pytest
 
-from helpers.commands import pair_problems
+from helpers.pairs import pair_problems
 from helpers.storage import ROOT
 
 NOTEBOOKS = sorted(ROOT.glob("notebooks/*.ipynb"))

@@ -309,7 +309,7 @@ def test_random_shapes_depend_on_the_key_alone(drawn):
 
 
 def test_random_shapes_of_chosen_shapes_number_them_in_the_order_given():
-    images, parameters = random_shapes(jax.random.key(3), 40, shapes=("cross", "circle"))
+    images, parameters = random_shapes(jax.random.key(3), 4000, shapes=("cross", "circle"))
     assert set(parameters[:, 0]) == {0, 1}
     names = np.array([SHAPES.index("cross"), SHAPES.index("circle")])
     shape = names[parameters[:, 0].astype(int)]

