@@ -73,20 +73,18 @@ def image_rows(rows, *, titles=None, valid=None, width=8.5):
     titles: a dict from label to n lines, drawn above the pictures of that row; valid: a dict from
     label to n booleans, framed as in `image_grid`.
     """
-    titles = titles or {}
     columns = max(map(len, rows.values()))
-    cell = (width - 1.3) / columns
-    heights = [cell * 1.05 + (0.22 if label in titles else 0) for label in rows]
-    size = (width, sum(heights) + 0.3 * (valid is not None))
-    fig, axes = plt.subplots(len(rows), columns, figsize=size, squeeze=False, height_ratios=heights)
+    height = (width - 1.3) / columns * 1.05 + 0.22 * (titles is not None)
+    size = (width, height * len(rows) + 0.3 * (valid is not None))
+    fig, axes = plt.subplots(len(rows), columns, figsize=size, squeeze=False)
     for row, (label, images) in zip(axes, rows.items(), strict=True):
         row[0].set_ylabel(label, rotation=0, ha="right", va="center", fontsize=10)
         for ax in row[len(images) :]:
             ax.set_axis_off()
         for i, (ax, image) in enumerate(zip(row, images, strict=False)):
             _show(ax, image)
-            if label in titles:
-                ax.set_title(titles[label][i], fontsize=9, pad=2)
+            if titles:  # an empty title keeps the rows of one height
+                ax.set_title(titles[label][i] if label in titles else " ", fontsize=9, pad=2)
             if valid and label in valid:
                 _frame(ax, valid[label][i])
     if valid:
@@ -115,22 +113,6 @@ def curves(series, *, x_label, y_label, x=None, log_x=False, log_y=False, hlines
     _plain_log(*[ax.xaxis] * log_x, *[ax.yaxis] * log_y)
     if len(series) > 1:
         ax.legend()
-    return fig
-
-
-def training_curves(history, terms, *, y_label="nats per image", log_y=True):
-    """One panel per term of a `fit` history: solid on training images, dashed on held-out ones.
-
-    terms maps a column of the history to the panel's title; y_label: one label or a list.
-    """
-    fig, axes = plt.subplots(1, len(terms), figsize=(8.5, 3), squeeze=False)
-    labels = [y_label] * len(terms) if isinstance(y_label, str) else y_label
-    for ax, (term, title), label in zip(axes.flat, terms.items(), labels, strict=True):
-        ax.plot(history["epoch"], history[term], label="training")
-        ax.plot(history["epoch"], history[f"test_{term}"], ls="--", label="held-out")
-        ax.set(xlabel="epoch", ylabel=label, title=title)
-        _plain_log(*[ax.yaxis] * log_y)
-    axes[0, 0].legend()
     return fig
 
 
@@ -273,19 +255,26 @@ def clouds(codes, *, shape=None, share_axes=True, most=MOST_POINTS):
     return fig
 
 
-def panels(table, labels, *, x_label, log_x=True, hlines=None):
+def panels(table, labels, *, x_label, log_x=False, log_y=False, hlines=None):
     """Columns of a DataFrame over its index, a panel each: labels maps a column to its y label.
 
-    hlines maps a column to the height of a dashed grey reference line in its panel.
+    Where the table has a column test_<name> beside <name>, as a `fit` history does, that is the
+    dashed line; hlines maps a column to the height of a dashed grey reference line.
     """
-    fig, axes = plt.subplots(1, len(labels), figsize=(8.5, 2.9))
-    for ax, (column, label) in zip(axes, labels.items(), strict=True):
-        ax.plot(table.index, table[column], marker="o")
+    fig, axes = plt.subplots(1, len(labels), figsize=(8.5, 2.9), squeeze=False)
+    few = len(table) <= 30
+    for ax, (column, label) in zip(axes.flat, labels.items(), strict=True):
+        ax.plot(table.index, table[column], marker="o" if few else None, label="training")
+        if f"test_{column}" in table:
+            ax.plot(table.index, table[f"test_{column}"], ls="--", label="held-out")
+            ax.legend()
         if hlines and column in hlines:
             ax.axhline(hlines[column], color="0.35", ls="--", lw=1.2)
         ax.set(xlabel=x_label, ylabel=label)
-        ax.set_ylim(bottom=0)
-        _plain_log(*[ax.xaxis] * log_x)
+        _plain_log(*[ax.xaxis] * log_x, *[ax.yaxis] * log_y)
+        if few:
+            ax.set_ylim(bottom=0)
+            ax.set_xticks(table.index[::2])  # all of them would run into each other
     return fig
 
 
@@ -306,9 +295,10 @@ def heatmaps(tables, *, label):
 
 
 def manifold(images, columns, width=6.0):
-    """Pictures (n, 28, 28) side by side without gaps, in rows of `columns`, as one picture."""
-    rows = np.asarray(images).reshape(-1, columns, *images.shape[1:])
+    """Pictures (n, 28, 28) in rows of `columns`, a grey line between them, as one picture."""
+    framed = np.pad(np.asarray(images), ((0, 0), (1, 0), (1, 0)), constant_values=0.4)
+    rows = framed.reshape(-1, columns, *framed.shape[1:])
     fig, ax = plt.subplots(figsize=(width, width * len(rows) / columns))
-    _show(ax, rows.transpose(0, 2, 1, 3).reshape(len(rows) * images.shape[1], -1))
+    _show(ax, rows.transpose(0, 2, 1, 3).reshape(len(rows) * framed.shape[1], -1))
     ax.set(xlabel="$z_1$, from low to high", ylabel="$z_2$, from low to high")
     return fig

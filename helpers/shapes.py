@@ -80,6 +80,8 @@ def _check_shapes(shapes):
     for shape in shapes:
         if shape not in SIGNED_DISTANCES:
             raise ValueError(f"shape: expected one of {', '.join(SHAPES)}, got {shape!r}")
+    if len(set(shapes)) < len(shapes):
+        raise ValueError(f"shapes: expected each at most once, got {', '.join(shapes)}")
     if not shapes:
         raise ValueError(f"shapes: expected at least one of {', '.join(SHAPES)}, got none")
 
@@ -105,7 +107,8 @@ def render(shape, x, y, size):
     if isinstance(shape, str):
         _check_shapes([shape])
         shape = SHAPES.index(shape)
-    _check_range("shape index", shape, 0, len(SHAPES) - 1)
+    if not isinstance(shape, jax.core.Tracer) and not np.isin(shape, range(len(SHAPES))).all():
+        raise ValueError(f"shape: expected a name or an index 0 to {len(SHAPES) - 1}, got {shape}")
     largest = 0.0 if isinstance(size, jax.core.Tracer) else float(np.max(size))
     _check_range("size", size, 1, SIZES[-1])
     for name, value in (("x", x), ("y", y)):
@@ -159,7 +162,7 @@ def split(n: int, key, holdout: float = 0.1):
     Raises ValueError unless n >= 1 and 0 < holdout < 1 leaves both sides at least one index.
     """
     _check_count("n", n)
-    n_test = round(n * holdout)
+    n_test = round(n * holdout) if 0 < holdout < 1 else 0
     if not 0 < n_test < n:
         raise ValueError(f"holdout: expected a share between 0 and 1 that leaves both sides of "
                          f"{n} indices non-empty, got {holdout}")  # fmt: skip

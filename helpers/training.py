@@ -7,9 +7,9 @@ settings are bound with `jax.tree_util.Partial`, so that a new c or beta compile
 """
 
 import os
-import re
 import sys
 from functools import cache, partial
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -56,7 +56,8 @@ def _per_epoch(loss, epochs):
 
 
 def _step(model, optimizer, loss, images, key):
-    (_, terms), gradients = nnx.value_and_grad(loss, has_aux=True)(model, images, key)
+    step = nnx.value_and_grad(loss, has_aux=True, allow_int=True)  # ints: a module's counters
+    (_, terms), gradients = step(model, images, key)
     optimizer.update(model, gradients)
     return terms
 
@@ -89,7 +90,8 @@ def _epoch(graphdef, state, loss, images, test_images, key, batch_size):
     state, terms = jax.lax.scan(step, state, batches)
     if test_images is None:
         return state, terms, {}
-    model, _ = nnx.merge(graphdef, state)
+    # A copy, so that running statistics of the held-out images stay out of what is trained.
+    model, _ = nnx.merge(graphdef, state, copy=True)
     return state, terms, loss(model, test_images, test_key)[1]
 
 
@@ -100,8 +102,7 @@ class _LiveLine:
         self.handle = display({"text/plain": ""}, raw=True, display_id=True)
 
     def write(self, text):
-        if line := text.strip("\r\n "):
-            self.handle.update({"text/plain": line}, raw=True)
+        self.handle.update({"text/plain": text.strip("\r\n ")}, raw=True)
 
     def flush(self):
         pass
@@ -128,8 +129,13 @@ def _check_fit(images, test_images, epochs, batch_size):
         )
 
 
-def _check_finite(losses, epoch):
+def _check_finite(losses, state, epoch):
     bad = np.flatnonzero(~np.isfinite(losses))
+    if len(bad) == 0 and not np.isfinite(optax.tree.norm(state)):
+        raise FloatingPointError(
+            f"the weights became infinite or nan in epoch {epoch}, step {len(losses)} of "
+            f"{len(losses)}; the model keeps the weights of epoch {epoch - 1}"
+        )
     if len(bad):
         raise FloatingPointError(
             f"the loss became {losses[bad[0]]} in epoch {epoch}, step {bad[0] + 1} of "
@@ -169,7 +175,9 @@ def fit(
                     graphdef, state, loss, images, test_images, epoch_key, batch_size
                 )
                 terms = {name: np.asarray(values) for name, values in terms.items()}
-                _check_finite(terms["loss"], epoch)
+                _check_finite(
+                    terms["loss"], nnx.state(nnx.merge(graphdef, state)[0], nnx.Param), epoch
+                )
                 row = {name: values.mean() for name, values in terms.items()}
                 row |= {f"test_{name}": np.asarray(value) for name, value in test_terms.items()}
                 trained, _ = nnx.merge(graphdef, jax.tree.map(jnp.copy, state))
@@ -192,16 +200,19 @@ def _fingerprint(model, images, loss, *, epochs, batch_size, optimizer, key, tes
     """What a fit depends on, by part: equal fingerprints mean that it would compute the same."""
     losses = _per_epoch(loss, epochs)
     graphdef, state = nnx.split((model, nnx.Optimizer(model, optimizer, wrt=nnx.Param)))
-    program = jax.make_jaxpr(_epoch, static_argnums=(0, 6))(
-        graphdef, state, losses[0], images, test_images, key, batch_size
-    )
-    # The traced program holds architecture, loss, optimizer and schedule, but also addresses.
-    text = re.sub(r"0x[0-9a-f]+", "", str(program))
+    kinds = {jax.tree.structure(loss): loss for loss in losses}
+    # The lowered program holds architecture, loss, optimizer, schedule and all their constants.
+    programs = [
+        _epoch.lower(graphdef, state, loss, images, test_images, key, batch_size).as_text()
+        for loss in kinds.values()
+    ]
+    order = [list(kinds).index(jax.tree.structure(loss)) for loss in losses]
+    leaves = [np.asarray(leaf).tolist() for leaf in jax.tree.leaves(losses)]
     return {
-        "program": digest({"text": np.array(text)}),
+        "program": digest({"text": np.array(programs)}),
         "initial weights": digest(_arrays(model)),
         "images": digest({"train": images, "test": () if test_images is None else test_images}),
-        "loss settings": [float(leaf) for leaf in jax.tree.leaves(losses)],
+        "loss settings": [order, leaves],
         "key": np.asarray(jax.random.key_data(key)).tolist(),
         "budget": f"{epochs} epochs of batches of {batch_size}",
     }
@@ -219,10 +230,10 @@ def load_checkpoint(path, model, fingerprint) -> pd.DataFrame:
     Raises FileNotFoundError, or ValueError if the file is damaged or does not match.
     """
     arrays, about = load_arrays(path)
-    stored = about["fingerprint"]
+    stored = about.get("fingerprint", {})
     differs = [part for part in fingerprint if stored.get(part) != fingerprint[part]]
     if differs:
-        raise ValueError(f"{path.name} was trained with a different {' and '.join(differs)}")
+        raise ValueError(f"{Path(path).name} was trained with a different {' and '.join(differs)}")
     history = {
         name.removeprefix("history/"): arrays.pop(name)
         for name in list(arrays)

@@ -1,7 +1,9 @@
 # ---
 # jupyter:
 #   jupytext:
+#     cell_metadata_filter: tags,nbmake,-all
 #     formats: notebooks///ipynb,notebooks_py///py:percent
+#     notebook_metadata_filter: kernelspec,jupytext,-jupytext.text_representation.jupytext_version
 #     text_representation:
 #       extension: .py
 #       format_name: percent
@@ -321,11 +323,8 @@ if FULL:
 
 # %%
 model, history = recipes.autoencoder(train_images, test_images, seed=SEED, epochs=EPOCHS)
-fig = plotting.training_curves(
-    history,
-    {"squared_error": "the autoencoder with four latents"},
-    y_label="squared error per image",
-)
+labels = {"squared_error": "squared error per image"}
+fig = plotting.panels(history.set_index("epoch"), labels, x_label="epoch", log_y=True)
 save_figure(fig, "02_training")
 
 # %%
@@ -361,10 +360,12 @@ save_figure(fig, "02_reconstructions")
 
 
 # %%
+centre = train_images.mean(axis=0).ravel()
+_, _, directions = jnp.linalg.svd(train_images.reshape(-1, 784) - centre, full_matrices=False)
+centred = test_images.reshape(-1, 784) - centre
+
+
 def pca_error(components):
-    mean = train_images.mean(axis=0).ravel()
-    _, _, directions = jnp.linalg.svd(train_images.reshape(-1, 784) - mean, full_matrices=False)
-    centred = test_images.reshape(-1, 784) - mean
     left_out = centred - centred @ directions[:components].T @ directions[:components]
     return float(jnp.mean(jnp.sum(left_out**2, axis=1)))
 

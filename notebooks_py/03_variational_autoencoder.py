@@ -1,7 +1,9 @@
 # ---
 # jupyter:
 #   jupytext:
+#     cell_metadata_filter: tags,nbmake,-all
 #     formats: notebooks///ipynb,notebooks_py///py:percent
+#     notebook_metadata_filter: kernelspec,jupytext,-jupytext.text_representation.jupytext_version
 #     text_representation:
 #       extension: .py
 #       format_name: percent
@@ -374,9 +376,13 @@ for side in ("", "test_"):
     history[f"{side}elbo"] = (
         -(history[f"{side}squared_error"] / (2 * c) + history[f"{side}kl"]) - constant
     )
-terms = {"elbo": f"ELBO at c = {c:g}", "squared_error": "squared error, z drawn", "kl": "KL"}
-labels = ["nats per image", "per image", "nats per image"]
-fig = plotting.training_curves(history.iloc[EPOCHS // 20 :], terms, y_label=labels, log_y=False)
+labels = {
+    "elbo": f"ELBO at c = {c:g} (nats per image)",
+    "squared_error": "squared error, z drawn",
+    "kl": "KL (nats per image)",
+}
+shown = history.set_index("epoch").iloc[EPOCHS // 20 :]
+fig = plotting.panels(shown, labels, x_label="epoch")
 save_figure(fig, "03_training")
 
 # %%
@@ -492,7 +498,9 @@ save_figure(fig, "03_points_and_clouds")
 # ## Only reconstruction, only KL, both
 #
 # What does each term want when it is alone? Three models of two latents with the same budget:
-# $\beta = 0$ (only reconstruction), $c = \infty$ (only KL), and both. **Predict** the three pictures.
+# $\beta = 0$ (only reconstruction), $c = \infty$ (only KL), and both. **Predict** the three pictures
+# before you look. Each dot is a posterior mean, each ellipse one standard deviation; the axes are
+# the same.
 
 # %%
 terms = {
@@ -502,7 +510,7 @@ terms = {
 }
 posteriors = {name: [np.asarray(a) for a in vae.encode(test_images)] for name, vae in terms.items()}
 flat_codes = {name: (m, np.exp(v / 2)) for name, (m, v) in posteriors.items()}
-fig = plotting.clouds(flat_codes, shape=test_factors[:, 0], share_axes=False, most=300)
+fig = plotting.clouds(flat_codes, shape=test_factors[:, 0], most=300)
 save_figure(fig, "03_three_losses")
 
 # %%
@@ -567,7 +575,7 @@ labels = {
     "coverage": "coverage",
 }
 hlines = {"KL (bits)": world.entropy_bits}
-fig = plotting.panels(balance, labels, x_label="c (pixel variance)", hlines=hlines)
+fig = plotting.panels(balance, labels, x_label="c (pixel variance)", log_x=True, hlines=hlines)
 save_figure(fig, "03_balance")
 
 # %%
@@ -712,10 +720,21 @@ pd.DataFrame(merging).T.round(2)
 
 # %% [markdown]
 # One source reports that a merged AE picture looks like a graphical blend of both images and a
-# merged VAE picture like one of the two parents. The table measures it (squared errors, so smaller
-# is more alike). In this world neither holds in general: halfway between two places lies a third
-# place, and a good merge shows a shape *there*.
-#
+# merged VAE picture like one of the two parents. The table measures it in squared error, so that
+# smaller is more alike. Halfway between two places lies a third place, and a good merge shows a
+# shape *there*, which is like neither.
+
+# %%
+verdicts = []
+for name, row in merging.items():
+    nearer = min(("to the nearer parent", "to the pixel average"), key=row.get)
+    verdicts.append(
+        f"the **{name}**'s merged pictures are valid {row['valid']:.0%} of the time and nearer "
+        f"{nearer}"
+    )
+display(Markdown("In this world " + "; ".join(verdicts) + "."))
+
+# %% [markdown]
 # ## Beyond the training images: is the VAE more robust?
 #
 # The sources claim that the VAE generalises better and resists noise better. Test both on what they

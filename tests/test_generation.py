@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from helpers import generation
 from helpers.generation import (
     NearestShape,
     coverage,
@@ -20,7 +19,6 @@ from helpers.generation import (
 from helpers.models import Autoencoder, VariationalAutoencoder
 from helpers.shapes import SHAPES, random_shapes, render, shape_world
 
-CHUNK = 400  # every call compiles the oracle for its number of images: all calls here use this one
 BLENDS = [
     ("square", "cross"),
     ("square", "triangle"),
@@ -36,7 +34,7 @@ def part(nearest, which):
 @pytest.fixture(scope="module")
 def pictures():
     """Pictures by kind: true shapes, blends of two shapes, noise, blank and faint ones."""
-    true, parameters = random_shapes(jax.random.key(0), CHUNK)
+    true, parameters = random_shapes(jax.random.key(0), 400)
     places = parameters[:80, 1:].T
     kinds = {"true": true}
     for pair in BLENDS:
@@ -45,19 +43,14 @@ def pictures():
     kinds["noise"] = np.asarray(jax.random.uniform(jax.random.key(1), (20, 28, 28)))
     kinds["faint 0.9"], kinds["faint 0.5"] = 0.9 * true[:25], 0.5 * true[:25]
     kinds["blank"] = np.zeros((10, 28, 28), np.float32)
-    assert sum(map(len, kinds.values())) == 2 * CHUNK
     return kinds | {"parameters": parameters}
 
 
 @pytest.fixture(scope="module")
 def found(pictures):
-    """The nearest shape of every picture, by kind, from one call of two chunks."""
+    """The nearest shape of every picture, by kind, from one call."""
     kinds = {kind: images for kind, images in pictures.items() if kind != "parameters"}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(generation, "_CHUNK", CHUNK)
-        # Turned by half a chunk, so that true shapes lie in both chunks.
-        nearest = nearest_shape(np.roll(np.concatenate(list(kinds.values())), CHUNK // 2, axis=0))
-    nearest = NearestShape(*(np.roll(array, -CHUNK // 2) for array in nearest))
+    nearest = nearest_shape(np.concatenate(list(kinds.values())))
     ends = np.cumsum([len(images) for images in kinds.values()])
     return {
         kind: part(nearest, slice(end - len(kinds[kind]), end))
@@ -134,6 +127,14 @@ def test_the_nearest_shape_lies_inside_the_ranges_of_the_world(found):
         assert np.all((nearest.x >= 6) & (nearest.x <= 21))
         assert np.all((nearest.y >= 6) & (nearest.y <= 21))
         assert np.all((nearest.size >= 2.5) & (nearest.size <= 6))
+
+
+@pytest.mark.parametrize("n", [1, 257])
+def test_an_image_has_the_same_nearest_shape_in_any_company(n, found, pictures):
+    alone = nearest_shape(pictures["true"][:n])
+    for array, expected in zip(alone, part(found["true"], slice(n)), strict=True):
+        assert array.shape == (n,)
+        np.testing.assert_allclose(array, expected, atol=1e-4)
 
 
 def test_validity_and_coverage_take_images_or_what_was_found_for_them(found, pictures):

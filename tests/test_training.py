@@ -29,7 +29,6 @@ SMALL = {"encoder_widths": (8,), "decoder_widths": (8,)}
 BATCH = 16
 N = 70  # four batches of 16; six images are left over in every epoch
 STEPS = N // BATCH
-ON_TREE_MODE = os.environ.get("NNX_GRAPH_MODE", "").lower() == "false"
 
 
 @pytest.fixture(scope="module")
@@ -254,7 +253,6 @@ def test_test_terms_are_those_of_the_model_at_the_end_of_the_epoch(images, test_
         assert history[f"test_{name}"].iloc[-1] == pytest.approx(float(value), rel=1e-4)
 
 
-@pytest.mark.xfail(strict=True, reason="_epoch: evaluating the loss writes into the carried state")
 def test_held_out_images_never_change_the_weights(images, test_images):
     by_test_images = {}
     for name, held_out in (("none", None), ("some", test_images), ("others", 1 - test_images)):
@@ -336,7 +334,6 @@ def test_state_that_is_not_trained_is_carried_from_step_to_step(images):
     np.testing.assert_allclose(model.norm.var[...], by_hand.norm.var[...], atol=1e-5)
 
 
-@pytest.mark.xfail(ON_TREE_MODE, strict=True, reason="_step: value_and_grad needs allow_int=True")
 def test_state_of_whole_numbers_is_carried_too(images):
     model = counting(dtype=jnp.int32)
     fit(model, images, counting_loss, **settings())
@@ -474,7 +471,6 @@ def test_elsewhere_nothing_is_printed(why, images, monkeypatch, capsys):
     assert why == "no terminal" or sys.stderr.getvalue() == ""
 
 
-@pytest.mark.xfail(strict=True, reason="_LiveLine.write skips the blank that should empty it")
 def test_a_notebook_shows_a_bar_in_one_output_and_keeps_none_of_it(images, monkeypatch):
     monkeypatch.delenv("LATENT_BITS_PROGRESS", raising=False)
     frames = []
@@ -612,7 +608,6 @@ def test_a_checkpoint_of_something_else_is_refused_and_trained_anew(
     assert history["loss"].iloc[0] == 2
 
 
-@pytest.mark.xfail(strict=True, reason="_fingerprint traces the loss of the first epoch alone")
 def test_the_loss_of_every_epoch_is_part_of_the_fingerprint(path, images, trainings):
     noisy, plain = Partial(denoising_loss, noise=0.3), autoencoder_loss
     for losses in ([noisy, noisy, plain], [noisy, plain, noisy]):
@@ -620,9 +615,6 @@ def test_the_loss_of_every_epoch_is_part_of_the_fingerprint(path, images, traini
     assert len(trainings) == 2
 
 
-@pytest.mark.xfail(
-    strict=True, reason="_fingerprint does not see arrays that a program closes over"
-)
 @pytest.mark.parametrize("rate", ["an array", "a schedule that reads a table"])
 def test_a_learning_rate_inside_an_array_is_part_of_the_fingerprint(rate, path, images, trainings):
     for value in (1e-3, 2e-3):
@@ -638,12 +630,7 @@ def test_a_learning_rate_inside_an_array_is_part_of_the_fingerprint(rate, path, 
     [
         "half of it",
         "nothing",
-        pytest.param(
-            "something else",
-            marks=pytest.mark.xfail(
-                strict=True, reason="load_arrays lets a ValueError of np.load through, unnamed"
-            ),
-        ),
+        "something else",
     ],
 )
 def test_a_damaged_checkpoint_is_refused_and_trained_anew(left, path, images, trainings, capsys):
@@ -660,7 +647,6 @@ def test_a_damaged_checkpoint_is_refused_and_trained_anew(left, path, images, tr
     assert len(trainings) == 2
 
 
-@pytest.mark.xfail(strict=True, reason="load_checkpoint: KeyError where there is no fingerprint")
 def test_a_file_that_is_no_checkpoint_is_refused_and_trained_anew(path, images, trainings, capsys):
     save_arrays(path, {"something": np.zeros(3)}, {"else": 1})
     fit_vae_or_load(path, images)
@@ -668,7 +654,6 @@ def test_a_file_that_is_no_checkpoint_is_refused_and_trained_anew(path, images, 
     assert len(trainings) == 1
 
 
-@pytest.mark.xfail(strict=True, reason="load_checkpoint: path.name of a str")
 def test_a_path_may_be_a_string(path, images, trainings, capsys):
     for c in (0.5, 0.6):
         fit_vae_or_load(str(path), images, c=c)
