@@ -14,15 +14,13 @@ from helpers.shapes import FACTORS, SHAPES
 plt.style.use(Path(__file__).with_name("latent_bits.mplstyle"))
 
 MOST_POINTS = 2000  # in a scatter panel: more hides what lies beneath
-VALID, INVALID = "#0072B2", "#D55E00"
-SHAPE_COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
+SHAPE_COLOURS = VALID, INVALID, *_ = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00"]
 
 
 def _show(ax, image):
     ax.imshow(image, vmin=0, vmax=1)
-    ax.set(xticks=[], yticks=[])
+    ax.set(xticks=[], yticks=[])  # which leaves no grid either
     ax.spines[:].set_visible(False)
-    ax.grid(False)
 
 
 def _frame(ax, valid):
@@ -30,7 +28,9 @@ def _frame(ax, valid):
     ax.spines[:].set_linestyle("-" if valid else ":")
 
 
-def _explain_frames(fig):
+def _explain_frames(fig, valid):
+    if valid is None:
+        return
     lines = [Line2D([], [], color=VALID, lw=2.5), Line2D([], [], color=INVALID, lw=2.5, ls=":")]
     fig.legend(lines, ["valid", "invalid"], loc="outside lower right", ncols=2, fontsize=9)
 
@@ -53,17 +53,15 @@ def image_grid(images, *, columns=10, titles=None, valid=None, width=8.5):
     rows = -(-len(images) // columns)
     height = width / columns * (1.0 if titles is None else 1.25) * rows + 0.3 * (valid is not None)
     fig, axes = plt.subplots(rows, columns, figsize=(width, height), squeeze=False)
-    for i, ax in enumerate(axes.flat):
-        if i >= len(images):
-            ax.set_axis_off()
-            continue
-        _show(ax, images[i])
+    for ax in axes.flat[len(images) :]:
+        ax.set_axis_off()
+    for i, (ax, image) in enumerate(zip(axes.flat, images, strict=False)):
+        _show(ax, image)
         if titles is not None:
             ax.set_title(titles[i], fontsize=9, pad=2)
         if valid is not None:
             _frame(ax, valid[i])
-    if valid is not None:
-        _explain_frames(fig)
+    _explain_frames(fig, valid)
     return fig
 
 
@@ -87,8 +85,7 @@ def image_rows(rows, *, titles=None, valid=None, width=8.5):
                 ax.set_title(titles[label][i] if label in titles else " ", fontsize=9, pad=2)
             if valid and label in valid:
                 _frame(ax, valid[label][i])
-    if valid:
-        _explain_frames(fig)
+    _explain_frames(fig, valid)
     return fig
 
 
@@ -110,9 +107,9 @@ def curves(series, *, x_label, y_label, x=None, log_x=False, log_y=False, hlines
         ax.annotate(label, (0.99, height), (0, 2), xycoords=("axes fraction", "data"), ha="right",
                     va="bottom", textcoords="offset points", fontsize=9, color="0.25")  # fmt: skip
     ax.set(xlabel=x_label, ylabel=y_label)
-    _plain_log(*[ax.xaxis] * log_x, *[ax.yaxis] * log_y)
     if len(series) > 1:
         ax.legend()
+    _plain_log(*[ax.xaxis] * log_x, *[ax.yaxis] * log_y)
     return fig
 
 
@@ -131,11 +128,10 @@ def latent_scatter(codes, factors):
     take = np.linspace(0, len(codes) - 1, min(len(codes), MOST_POINTS)).astype(int)
     xy, factors = np.asarray(codes)[take, :2], np.asarray(factors)[take]
     fig, axes = plt.subplots(1, 4, figsize=(8.5, 3), sharex=True, sharey=True)
-    by_shape = ListedColormap(SHAPE_COLOURS[: len(SHAPES)])
-    looks = [{"cmap": by_shape, "vmin": -0.5, "vmax": len(SHAPES) - 0.5}] + [
-        {"cmap": "viridis"}
-    ] * 3
-    for ax, name, values, look in zip(axes, FACTORS, factors.T, looks, strict=True):
+    by_shape = {"cmap": ListedColormap(SHAPE_COLOURS[: len(SHAPES)]), "vmin": -0.5}
+    by_shape["vmax"] = len(SHAPES) - 0.5
+    for ax, name, values in zip(axes, FACTORS, factors.T, strict=True):
+        look = by_shape if name == "shape" else {"cmap": "viridis"}
         points = ax.scatter(*xy.T, s=5, c=values, lw=0, **look)
         label = name if name == "shape" else f"{name} (pixels)"
         bar = fig.colorbar(points, ax=ax, location="bottom", label=label, aspect=14)
@@ -262,7 +258,7 @@ def panels(table, labels, *, x_label, log_x=False, log_y=False, hlines=None):
     dashed line; hlines maps a column to the height of a dashed grey reference line.
     """
     fig, axes = plt.subplots(1, len(labels), figsize=(8.5, 2.9), squeeze=False)
-    few = len(table) <= 30
+    few = len(table) <= 30  # then they are settings, not epochs
     for ax, (column, label) in zip(axes.flat, labels.items(), strict=True):
         ax.plot(table.index, table[column], marker="o" if few else None, label="training")
         if f"test_{column}" in table:
@@ -288,17 +284,17 @@ def heatmaps(tables, *, label):
             ax.text(j, i, f"{value:.2f}", ha="center", va="center", color=colour)
         ax.set_xticks(range(table.shape[1]), table.columns)
         ax.set_yticks(range(len(table)), table.index)
+        ax.set_title(title)
         ax.grid(False)
-        ax.set(title=title)
     fig.colorbar(picture, ax=axes, label=label)
     return fig
 
 
-def manifold(images, columns, width=6.0):
+def manifold(images, columns):
     """Pictures (n, 28, 28) in rows of `columns`, a grey line between them, as one picture."""
     framed = np.pad(np.asarray(images), ((0, 0), (1, 0), (1, 0)), constant_values=0.4)
     rows = framed.reshape(-1, columns, *framed.shape[1:])
-    fig, ax = plt.subplots(figsize=(width, width * len(rows) / columns))
+    fig, ax = plt.subplots(figsize=(6, 6 * len(rows) / columns))
     _show(ax, rows.transpose(0, 2, 1, 3).reshape(len(rows) * framed.shape[1], -1))
     ax.set(xlabel="$z_1$, from low to high", ylabel="$z_2$, from low to high")
     return fig

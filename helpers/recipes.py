@@ -25,7 +25,7 @@ SWEEP_EPOCHS = 20  # of models that are compared in a sweep
 SMALL = {"encoder_widths": (128, 128), "decoder_widths": (128, 256)}  # and of what widths
 BATCH_SIZE = 128
 LEARNING_RATE = 2e-3
-C_START, C = 0.5, 0.1  # pixel variance of the VAE's likelihood, lowered in training
+C_START, C = 0.3, 0.1  # pixel variance of the VAE's likelihood, lowered in training
 N_SAMPLES = 2000  # generated images that are judged
 SWEEP_SEEDS = range(5)
 
