@@ -120,23 +120,23 @@ def _window(ax, xy):
         set_limits(low - 0.08 * (high - low), high + 0.08 * (high - low))
 
 
-def latent_scatter(codes, factors):
+def latent_scatter(codes, factors, *, shapes=SHAPES):
     """Codes (n, L) in the plane of the first two latents, coloured by shape, x, y, size in turn.
 
-    factors: (n, 4) as in `FACTORS`; at most 2,000 points, evenly taken, are drawn.
+    factors: (n, 4) as in `FACTORS`, of a world of these shapes; at most 2,000 points are drawn.
     """
     take = np.linspace(0, len(codes) - 1, min(len(codes), MOST_POINTS)).astype(int)
     xy, factors = np.asarray(codes)[take, :2], np.asarray(factors)[take]
     fig, axes = plt.subplots(1, 4, figsize=(8.5, 3), sharex=True, sharey=True)
-    by_shape = {"cmap": ListedColormap(SHAPE_COLOURS[: len(SHAPES)]), "vmin": -0.5}
-    by_shape["vmax"] = len(SHAPES) - 0.5
+    by_shape = {"cmap": ListedColormap(SHAPE_COLOURS[: len(shapes)]), "vmin": -0.5}
+    by_shape["vmax"] = len(shapes) - 0.5
     for ax, name, values in zip(axes, FACTORS, factors.T, strict=True):
         look = by_shape if name == "shape" else {"cmap": "viridis"}
         points = ax.scatter(*xy.T, s=5, c=values, lw=0, **look)
         label = name if name == "shape" else f"{name} (pixels)"
         bar = fig.colorbar(points, ax=ax, location="bottom", label=label, aspect=14)
         if name == "shape":
-            bar.set_ticks(range(len(SHAPES)), labels=[shape[:3] for shape in SHAPES])
+            bar.set_ticks(range(len(shapes)), labels=[shape[:3] for shape in shapes])
         ax.set(xlabel="$z_1$")
     axes[0].set_ylabel("$z_2$")
     _window(axes[0], xy)

@@ -273,7 +273,7 @@ display(
     Markdown(
         f"The error of an all-black picture is $E\\lVert x \\rVert^2 =$ {all_black:.1f}. The four "
         f"models ended at {', '.join(f'{e:.1f}' for e in errors)}, and the pixels that they draw are "
-        f"{plain['mean brightness'].iloc[1:].median():.5f} bright, where those of the images are "
+        f"{plain['mean brightness'].iloc[1:].median():.0e} bright, where those of the images are "
         f"{batch.mean():.3f}."
     )
 )

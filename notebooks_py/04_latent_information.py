@@ -474,7 +474,7 @@ save_figure(
 )
 
 # %%
-fig = plotting.latent_scatter(np.asarray(c_mean), circles.factors)
+fig = plotting.latent_scatter(np.asarray(c_mean), circles.factors, shapes=circles.shapes)
 save_figure(fig, "04_circle_plane")
 
 # %%
