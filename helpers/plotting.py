@@ -136,7 +136,7 @@ def latent_scatter(codes, factors, *, shapes=SHAPES):
         label = name if name == "shape" else f"{name} (pixels)"
         bar = fig.colorbar(points, ax=ax, location="bottom", label=label, aspect=14)
         if name == "shape":
-            bar.set_ticks(range(len(shapes)), labels=[shape[:3] for shape in shapes])
+            bar.set_ticks(range(len(shapes)), labels=shapes, fontsize=7)
         ax.set(xlabel="$z_1$")
     axes[0].set_ylabel("$z_2$")
     _window(axes[0], xy)
@@ -280,8 +280,8 @@ def heatmaps(tables, *, label):
     for ax, (title, table) in zip(axes.flat, tables.items(), strict=True):
         picture = ax.imshow(table, vmin=0, vmax=1, cmap="cividis", aspect="auto")
         for (i, j), value in np.ndenumerate(table):
-            colour = "w" if value < 0.5 else "k"
-            ax.text(j, i, f"{value:.2f}", ha="center", va="center", color=colour)
+            text = f"{round(value, 2) + 0.0:.2f}"  # + 0.0: no minus before a zero
+            ax.text(j, i, text, ha="center", va="center", color="w" if value < 0.5 else "k")
         ax.set_xticks(range(table.shape[1]), table.columns)
         ax.set_yticks(range(len(table)), table.index)
         ax.set_title(title)
@@ -292,7 +292,7 @@ def heatmaps(tables, *, label):
 
 def manifold(images, columns):
     """Pictures (n, 28, 28) in rows of `columns`, a grey line between them, as one picture."""
-    framed = np.pad(np.asarray(images), ((0, 0), (1, 0), (1, 0)), constant_values=0.4)
+    framed = np.pad(np.asarray(images), ((0, 0), (2, 0), (2, 0)), constant_values=0.5)
     rows = framed.reshape(-1, columns, *framed.shape[1:])
     fig, ax = plt.subplots(figsize=(6, 6 * len(rows) / columns))
     _show(ax, rows.transpose(0, 2, 1, 3).reshape(len(rows) * framed.shape[1], -1))

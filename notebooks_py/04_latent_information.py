@@ -102,8 +102,9 @@ display(
 #
 # How much does $Z$ tell about $X$? The **mutual information** says it in bits:
 #
-# $$I(X;Z) = H(X) - H(X|Z) = h(Z) - h(Z|X).$$
+# $$I(X;Z) = H(X) - H(X|Z) = h(Z) - h(Z|X)$$
 #
+# (the last form only where noise gives $Z$ a density).
 # The autoencoder's code is a deterministic function of the image. If no two images share a code,
 # then $H(X|Z) = 0$ and $I(X;Z) = H(X)$: all bits are in, whatever the code looks like, were it a
 # single latent. Do they share codes?
@@ -203,8 +204,9 @@ display(
 )
 
 # %% [markdown]
-# The textbook formula with the mean noise is no bound at all: a few very noisy images drown the
-# many bits of the precise ones. $R$ stays above the truth, and here not by much. From now on $R$
+# The textbook formula with the mean noise is no upper bound: the noisy half of the images drowns the
+# bits of the precise half. Nor is it a lower bound: for constant noise it equals $R$, which below
+# exceeds even 13 bits. $R$ stays above the truth, and here not by much. From now on $R$
 # means the boxed formula.
 #
 # ## The autoencoder with noise
@@ -337,9 +339,9 @@ if FULL:
     assert at_vae_error > bits["channel rate R"]
 
 # %% [markdown]
-# The AE was never told that noise would come, so it has no reason to place different images far
-# apart and alike ones close together, and pays for every bit of precision with an error that the
-# VAE avoids.
+# At this error the VAE has the smaller $R$. Both values exceed 13 bits, so this compares two upper
+# bounds and not yet the information itself. A plausible reason for the difference: the AE was never
+# trained with noise, so nothing made it place alike images close together.
 #
 # ## What the bits mean
 #
@@ -421,17 +423,18 @@ neighbours.round(3)
 # %%
 start = mean[int(np.flatnonzero((factors == [0, 13, 13, 4]).all(axis=1))[0])]
 walk = jnp.linspace(-2.5, 2.5, 11)
+walks = [jnp.tile(start, (11, 1)).at[:, i].set(walk) for i in range(LATENT_SIZE)]
 rows = {
-    f"$z_{i + 1}$": vae.decode(jnp.tile(start, (11, 1)).at[:, i].set(walk))
-    for i in range(LATENT_SIZE)
+    f"$z_{i + 1}$": vae.decode(jnp.concatenate([start[None], codes_along]))
+    for i, codes_along in enumerate(walks)
 }
-titles = {"$z_1$": [f"{value:.1f}" for value in walk]}
+titles = {"$z_1$": ["start", *(f"{value:.1f}" for value in walk)]}
 save_figure(plotting.image_rows(rows, titles=titles), "04_traversals")
 
 # %% [markdown]
-# Each latent moves several factors at once, and the same latent does different things in different
-# places. Nothing in the VAE's loss asks for axes with a meaning: turning the code space leaves
-# prior and likelihood as they were.
+# Each latent moves several factors at once. Prior and likelihood do not change when the code space is
+# rotated together with the decoder; only the diagonal posterior singles out axes, and nothing says
+# that those are x, y or size.
 #
 # ## Three numbers for three factors?
 #
@@ -476,6 +479,16 @@ save_figure(
 # %%
 fig = plotting.latent_scatter(np.asarray(c_mean), circles.factors, shapes=circles.shapes)
 save_figure(fig, "04_circle_plane")
+
+# %%
+radius = np.linalg.norm(c_mean, axis=1)
+with_size = np.corrcoef(radius, circles.factors[:, 3])[0, 1]
+display(
+    Markdown(
+        f"Two of the three latents. x and y set the *direction* from the centre; the *distance* from it "
+        f"(in all three) goes with the size, correlation {with_size:.2f}, which no straight line can read."
+    )
+)
 
 # %%
 best = circle_probe.drop(index="all").max()
@@ -526,7 +539,7 @@ display(
   dependence between the latents, their non-Gaussian form and (the KL only) the mismatch with the
   prior.
 - The textbook formula with the mean noise gives {numbers["vae_textbook_rate_bits"]:.1f} bits for the same
-  VAE. It is no bound: in the example with a known answer it says
+  VAE. It is no upper bound: in the example with a known answer it says
   {numbers["varying_noise_example"]["textbook"]} where the truth is {numbers["varying_noise_example"]["exact"]}.
 - The AE with noise runs from {max(numbers["ae_channel_rate_bits"]):.1f} to
   {min(numbers["ae_channel_rate_bits"]):.1f} bits of $R$ as the noise grows, and its squared error from
