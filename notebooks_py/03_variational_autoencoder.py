@@ -367,6 +367,10 @@ model, history = recipes.variational_autoencoder(
 autoencoder, _ = recipes.autoencoder(train_images, test_images, seed=SEED, epochs=EPOCHS)
 display(Markdown(f"c falls from {schedule[0]:.2g} to {schedule[-1]:.2g}."))
 
+# %% [markdown]
+# The curves, from the training images and from the held-out ones. The ELBO is computed at the final
+# $c$ for every epoch, so that epochs can be compared; the squared error is that of one drawn $z$.
+
 # %%
 c = schedule[-1]
 constant = 784 / 2 * np.log(2 * np.pi * c)
@@ -680,6 +684,11 @@ if FULL:
 quantiles = norm.ppf((jnp.arange(9) + 0.5) / 9)
 grid = jnp.stack(jnp.meshgrid(quantiles, -quantiles), axis=-1).reshape(-1, 2)
 save_figure(plotting.manifold(flat_vae.decode(grid), 9), "03_manifold")
+
+# %% [markdown]
+# Two numbers are not enough for four factors, and the picture shows which ones win: the blob moves
+# from column to column in x and from row to row in y, its size varies in waves, and its shape is
+# lost.
 
 # %% [markdown]
 # ### Interpolation and merging, against the autoencoder
