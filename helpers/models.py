@@ -34,10 +34,21 @@ def _logit_of_mean(images):
 class _Coder(nnx.Module):
     """What the two models share: the perceptrons and the way back from code to image."""
 
-    def __init__(self, latent_size, outputs, encoder_widths, decoder_widths, images, rngs):
+    outputs_per_latent = 1
+
+    def __init__(
+        self,
+        latent_size,
+        *,
+        encoder_widths=ENCODER_WIDTHS,
+        decoder_widths=DECODER_WIDTHS,
+        images=None,
+        rngs: nnx.Rngs,
+    ):
         if latent_size < 1:
             raise ValueError(f"latent_size: expected at least 1, got {latent_size}")
         self.latent_size = latent_size
+        outputs = self.outputs_per_latent * latent_size
         self.encoder = perceptron([SIDE * SIDE, *encoder_widths, outputs], rngs=rngs)
         self.decoder = perceptron([latent_size, *decoder_widths, SIDE * SIDE], rngs=rngs)
         if images is not None:
@@ -61,17 +72,6 @@ class Autoencoder(_Coder):
     Raises ValueError for latent_size < 1.
     """
 
-    def __init__(
-        self,
-        latent_size,
-        *,
-        encoder_widths=ENCODER_WIDTHS,
-        decoder_widths=DECODER_WIDTHS,
-        images=None,
-        rngs: nnx.Rngs,
-    ):
-        super().__init__(latent_size, latent_size, encoder_widths, decoder_widths, images, rngs)
-
     def encode(self, x):
         """x (n, 28, 28) -> z (n, L)."""
         return self.encoder(x.reshape(len(x), -1))
@@ -83,16 +83,7 @@ class VariationalAutoencoder(_Coder):
     Arguments and errors as in `Autoencoder` (Kingma and Welling 2013, arXiv:1312.6114).
     """
 
-    def __init__(
-        self,
-        latent_size,
-        *,
-        encoder_widths=ENCODER_WIDTHS,
-        decoder_widths=DECODER_WIDTHS,
-        images=None,
-        rngs: nnx.Rngs,
-    ):
-        super().__init__(latent_size, 2 * latent_size, encoder_widths, decoder_widths, images, rngs)
+    outputs_per_latent = 2
 
     def encode(self, x):
         """x (n, 28, 28) -> mean (n, L), log_variance (n, L)."""
