@@ -35,22 +35,20 @@ def world_split(world):
     return split(len(world.images), jax.random.key(13))
 
 
-def train(name, model, images, loss, *, epochs, test_images=None, seed=0, **settings):
+def train(name, model, images, loss, *, epochs, test_images=None, seed=0):
     """`fit_or_load` with the recipe's optimizer and batch size; returns the history.
 
     name: of the checkpoint, data/checkpoints/<name>-<epochs>-epochs.npz, so that a shortened run
-    never overwrites a full one. settings: batch_size or learning_rate, to override the recipe's.
+    never overwrites a full one. Other arguments and errors as in `fit`.
     """
-    batch_size = settings.get("batch_size", BATCH_SIZE)
-    steps = epochs * (len(images) // batch_size)
     return fit_or_load(
         checkpoint(f"{name}-{epochs}-epochs"),
         model,
         images,
         loss,
         epochs=epochs,
-        batch_size=batch_size,
-        optimizer=adam(settings.get("learning_rate", LEARNING_RATE), steps),
+        batch_size=BATCH_SIZE,
+        optimizer=adam(LEARNING_RATE, epochs * (len(images) // BATCH_SIZE)),
         key=jax.random.fold_in(jax.random.key(seed), 1),  # nnx.Rngs(seed) draws from the key itself
         test_images=test_images,
     )
@@ -60,16 +58,15 @@ def autoencoder(images, test_images, *, seed=0, epochs=EPOCHS):
     """The headline AE, trained or loaded: (model, history)."""
     model = Autoencoder(LATENT_SIZE, images=images, rngs=nnx.Rngs(seed))
     name = f"autoencoder-seed{seed}"
-    loss = autoencoder_loss
     return model, train(
-        name, model, images, loss, epochs=epochs, test_images=test_images, seed=seed
+        name, model, images, autoencoder_loss, epochs=epochs, test_images=test_images, seed=seed
     )
 
 
 def vae_losses(epochs, c=C):
     """The VAE's loss for every epoch: c falls geometrically for 70 % of the epochs, then rests.
 
-    While c is high the KL weighs more, and every image finds an orderly place near the prior.
+    While c is high the KL weighs more, so that every image can first find a place near the prior.
     """
     progress = np.minimum(np.arange(epochs) / (0.7 * epochs), 1.0)
     return [Partial(vae_loss, c=c, beta=1.0) for c in C_START * (c / C_START) ** progress]
@@ -117,8 +114,9 @@ def measure_vae(model, test_images, key, n=N_SAMPLES) -> dict:
 def run_sweep(seeds=SWEEP_SEEDS, epochs=EPOCHS):
     """Train the headline AE and VAE over several seeds into figures/sweep.json.
 
-    Resumable: what a seed has finished is loaded from its checkpoint; the file is written after
-    every seed, with settings, the value of every seed, and mean and standard deviation.
+    Resumable: what a seed has finished is loaded from its checkpoint. The file is written once all
+    are done, so that a sweep that is stopped leaves the last whole one. It holds the settings, the
+    value of every seed, mean and standard deviation.
     """
     world = load_world()
     train_rows, test_rows = world_split(world)
@@ -133,7 +131,7 @@ def run_sweep(seeds=SWEEP_SEEDS, epochs=EPOCHS):
             | measure_vae(vae, test_images, vae_key)
         )
         print(f"seed {seed}: {json.dumps({k: round(v, 3) for k, v in runs[-1].items()})}")
-        record("sweep", settings=_settings(epochs), seeds=list(seeds)[: len(runs)], **_spread(runs))
+    record("sweep", settings=_settings(epochs), seeds=list(seeds), **_spread(runs))
     return output_folder("figures") / "sweep.json"
 
 
@@ -152,6 +150,5 @@ def _settings(epochs):
 def _spread(runs):
     values = {name: np.array([run[name] for run in runs]) for name in runs[0]}
     return {
-        name: {"mean": v.mean(), "sd": v.std(ddof=1) if len(v) > 1 else 0.0, "values": v}
-        for name, v in values.items()
+        name: {"mean": v.mean(), "sd": v.std(ddof=1), "values": v} for name, v in values.items()
     }

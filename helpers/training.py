@@ -129,18 +129,18 @@ def _check_fit(images, test_images, epochs, batch_size):
         )
 
 
-def _check_finite(losses, state, epoch):
+def _check_finite(losses, weights, epoch):
     bad = np.flatnonzero(~np.isfinite(losses))
-    if len(bad) == 0 and not np.isfinite(optax.tree.norm(state)):
-        raise FloatingPointError(
-            f"the weights became infinite or nan in epoch {epoch}, step {len(losses)} of "
-            f"{len(losses)}; the model keeps the weights of epoch {epoch - 1}"
-        )
     if len(bad):
-        raise FloatingPointError(
-            f"the loss became {losses[bad[0]]} in epoch {epoch}, step {bad[0] + 1} of "
-            f"{len(losses)}; the model keeps the weights of epoch {epoch - 1}"
-        )
+        what, step = f"the loss became {losses[bad[0]]}", bad[0] + 1
+    elif not np.isfinite(optax.tree.norm(weights)):  # the last step's, which no loss has seen yet
+        what, step = "the weights became infinite or nan", len(losses)
+    else:
+        return
+    raise FloatingPointError(
+        f"{what} in epoch {epoch}, step {step} of {len(losses)}; "
+        f"the model keeps the weights of epoch {epoch - 1}"
+    )
 
 
 def fit(
@@ -175,12 +175,10 @@ def fit(
                     graphdef, state, loss, images, test_images, epoch_key, batch_size
                 )
                 terms = {name: np.asarray(values) for name, values in terms.items()}
-                _check_finite(
-                    terms["loss"], nnx.state(nnx.merge(graphdef, state)[0], nnx.Param), epoch
-                )
+                trained, _ = nnx.merge(graphdef, jax.tree.map(jnp.copy, state))
+                _check_finite(terms["loss"], nnx.state(trained, nnx.Param), epoch)
                 row = {name: values.mean() for name, values in terms.items()}
                 row |= {f"test_{name}": np.asarray(value) for name, value in test_terms.items()}
-                trained, _ = nnx.merge(graphdef, jax.tree.map(jnp.copy, state))
                 finished = nnx.state(trained)
                 rows.append({"epoch": epoch} | {name: float(v) for name, v in row.items()})
                 bar.set_postfix_str(f"loss {row['loss']:.4g}")

@@ -296,8 +296,8 @@ plain.map("{:.2g}".format)
 # $a$ down, and they go down very far. The output is $\sigma(a)$, and the gradient that flows back
 # through it carries the slope $\sigma'(a) = \sigma(a)(1 - \sigma(a))$: a quarter at the start, next to
 # nothing afterwards. Where every pixel is black the
-# gradient vanishes with the slope; a model that still has a bright pixel somewhere has a gradient
-# through that pixel, and through no other. These models are not at a minimum; they are on a plain
+# gradient vanishes with the slope; a model that still has a pixel between black and white somewhere
+# has a gradient through it, and through no other. These models are not at a minimum; they are on a plain
 # so flat that they hardly move. Adam divides the
 # gradient by its recent size, but "recent" is about a thousand steps, and it remembers the fall.
 #

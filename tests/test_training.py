@@ -443,6 +443,15 @@ def test_an_image_that_is_not_finite_is_found_in_the_step_that_meets_it(images):
     assert_equal_weights(model, before)
 
 
+def test_weights_that_break_in_the_very_last_step_are_noticed_too(images):
+    model = Autoencoder(2, **SMALL, rngs=nnx.Rngs(0))
+    before = jax.tree.map(jnp.copy, nnx.state(model))
+    one_step = {"epochs": 1, "batch_size": len(images), "optimizer": optax.sgd(jnp.inf)}
+    with pytest.raises(FloatingPointError, match=r"weights became .* in epoch 1, step 1 of 1"):
+        fit(model, images, autoencoder_loss, **settings(**one_step))
+    jax.tree.map(np.testing.assert_array_equal, before, nnx.state(model))
+
+
 # The progress bar
 
 
