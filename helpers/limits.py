@@ -1,0 +1,189 @@
+"""The rate-distortion limit: the fewest bits that any code of a source needs for a given error.
+
+R(D) is convex; a point of it is named by its slope s = -dR/dD, in nats per unit of distortion
+(a VAE whose pixels have variance c trades error for rate at s = 1 / 2c). Rates are in bits.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+from jax.scipy.special import logsumexp
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
+from scipy.special import entr
+
+from helpers.information import check_finite, check_probabilities
+
+SOURCES_AT_ONCE = 1024  # images held against all reproductions at a time, to bound memory
+STEP = 512  # reproductions are padded to multiples of this, so that few programs are compiled
+
+
+def _check_slopes(slopes):
+    slopes = np.atleast_1d(np.asarray(slopes, float))
+    if slopes.ndim != 1 or slopes.size == 0 or not np.all((slopes > 0) & np.isfinite(slopes)):
+        raise ValueError(f"slopes: expected finite values > 0 (s = -dR/dD, nats), got {slopes}")
+    return np.sort(slopes)[::-1]
+
+
+def _check_tolerance(tolerance):
+    if not tolerance > 0:
+        raise ValueError(f"tolerance: expected a value > 0, got {tolerance}")
+
+
+def blahut_arimoto(
+    distortion, slopes, *, probabilities=None, tolerance=1e-6, max_iterations=100_000
+) -> pd.DataFrame:
+    """R(D) of a finite source with given reproductions, a row per slope: slope, rate, distortion,
+    lower_bound (bits), in order of falling slope.
+
+    distortion: (n, m), of each source symbol under each reproduction; slopes: s > 0, nats per unit
+    of distortion; probabilities: of the symbols, (n,), uniform by default; tolerance: bits.
+    rate is that of a channel with that distortion, lower_bound what no channel goes below
+    (Blahut 1972, IEEE Trans. Inf. Theory 18(4), theorem 6): they differ by less than the tolerance.
+
+    Raises ValueError for bad input, RuntimeError if max_iterations do not reach the tolerance.
+    """
+    d = np.asarray(distortion, float)
+    if d.ndim != 2 or d.size == 0:
+        raise ValueError(f"distortion: expected (n, m), n and m at least 1, got {d.shape}")
+    check_finite(distortion=d)
+    slopes, p = _check_slopes(slopes), check_probabilities(probabilities, len(d))
+    _check_tolerance(tolerance)
+    least = d.min(axis=1)
+    excess = d - least[:, None]  # the exponential of -s d itself would underflow
+    q, rows = np.full(d.shape[1], 1 / d.shape[1]), []
+    for slope in slopes:
+        # Warm start from the last slope, but never from an exact zero, which could not come back.
+        q = 0.99 * q + 0.01 / len(q)
+        kernel = np.exp(-slope * excess)
+        for _ in range(max_iterations):
+            z = kernel @ q
+            c = (p / z) @ kernel
+            gap = np.log(c.max()) + entr(c) @ q
+            if gap < tolerance * np.log(2):
+                break
+            q = q * c
+        else:
+            raise RuntimeError(
+                f"slope {slope:g}: the bounds differ by {gap / np.log(2):.2g} bits after "
+                f"{max_iterations} iterations, more than the tolerance {tolerance:g}"
+            )
+        error = p @ (least + (kernel * excess) @ q / z)
+        dual = p @ (slope * least - np.log(z)) - slope * error
+        bits = np.array([dual + entr(c) @ q, dual - np.log(c.max())]) / np.log(2)
+        rows.append((slope, bits[0], error, bits[1]))
+    return pd.DataFrame(rows, columns=["slope", "rate", "distortion", "lower_bound"])
+
+
+@jax.jit
+def _pull(sources, p, reproductions, slope, log_q=None, log_z=None):
+    """One pass over all sources: (c, means, log_z).
+
+    With d = ||x - y||^2 and log z(x) = log sum_y q(y) exp(-s d) (from log_q, if it is not given):
+    c(y) = E exp(-s d) / z(x), and means, the average of x under these weights: where y is best put.
+    """
+    energies = (reproductions**2).sum(axis=1)
+
+    def chunk(sums, batch):
+        x, p, given = batch
+        d = (x**2).sum(axis=1)[:, None] + energies - 2 * x @ reproductions.T
+        exponent = -slope * jnp.maximum(d, 0)
+        log_z = logsumexp(exponent + log_q, axis=1) if given is None else given
+        weights = p[:, None] * jnp.exp(exponent - log_z[:, None])
+        return (sums[0] + weights.sum(axis=0), sums[1] + weights.T @ x), log_z
+
+    start = jnp.zeros(len(reproductions)), jnp.zeros_like(reproductions)
+    (c, sums), log_z = jax.lax.scan(chunk, start, (sources, p, log_z))
+    return c, sums / jnp.maximum(c, 1e-30)[:, None], log_z
+
+
+def _in_chunks(images, p):
+    """Sources (k, SOURCES_AT_ONCE, pixels) and their p, the last chunk filled with p = 0."""
+    size = min(SOURCES_AT_ONCE, len(images))
+    empty = -len(images) % size
+    padded = np.pad(images, ((0, empty), (0, 0))).reshape(-1, size, images.shape[1])
+    return jnp.asarray(padded), jnp.asarray(np.pad(p, (0, empty)).reshape(-1, size), jnp.float32)
+
+
+def _merge(reproductions, q, slope):
+    """Make one of reproductions that have met; drop those that nothing is sent as."""
+    y, q = np.asarray(reproductions)[q > 1e-9], q[q > 1e-9]
+    energies = (y**2).sum(axis=1)
+    met = slope * (energies[:, None] + energies - 2 * y @ y.T) < 1e-2
+    count, group = connected_components(csr_array(met), directed=False)
+    members = csr_array((q, (group, np.arange(len(q)))), shape=(count, len(q)))
+    total = np.bincount(group, q)
+    return (members @ y / total[:, None]).astype(np.float32), total / total.sum()
+
+
+def _padded(reproductions, q):
+    empty = -len(q) % min(STEP, 2 ** int(np.ceil(np.log2(len(q)))))
+    with np.errstate(divide="ignore"):
+        log_q = np.log(np.pad(q, (0, empty)))
+    return jnp.asarray(np.pad(reproductions, ((0, empty), (0, 0)))), jnp.asarray(log_q, jnp.float32)
+
+
+def _supremum(sources, p, images, reproductions, slope, log_z):
+    """log sup_y c(y), climbed to from every image and from the best reproductions."""
+    best, starts = 0.0, []
+    for candidates in (images, reproductions):
+        c, means, _ = _pull(sources, p, candidates, slope, log_z=log_z)
+        best = max(best, float(c.max()))
+        starts.append(means[jnp.argsort(-c)[:STEP]])
+    y = jnp.concatenate(starts)
+    for _ in range(100):
+        last = best
+        c, y, _ = _pull(sources, p, y, slope, log_z=log_z)
+        best = max(best, float(c.max()))
+        if best < last * (1 + 1e-5):
+            break
+    return np.log(best)
+
+
+def image_rate_distortion(
+    images, slopes, *, probabilities=None, tolerance=1e-4, max_iterations=500
+) -> pd.DataFrame:
+    """The limit of images under squared error, with free reproductions: a row per slope.
+
+    images: (n, ...), pixels in any shape; slopes: s > 0, nats per unit of ||x - y||^2, taken from
+    the steepest, where every image is its own reproduction; probabilities: (n,), uniform by
+    default. Between two updates of Blahut and Arimoto every reproduction moves to the mean of what
+    it stands for (Rose 1994, IEEE Trans. Inf. Theory 40(6)), until an update gains less than
+    `tolerance` nats; reproductions that meet are merged.
+
+    Columns: slope, rate (bits), distortion, lower_bound (bits), reproductions. (distortion, rate)
+    is reached by a channel, so it is an upper bound on R(D), and a local optimum. lower_bound is
+    Csiszar's dual at that distortion; its supremum over all pictures is climbed to from every
+    image, not certified: an estimate. Raises ValueError for bad input.
+    """
+    if np.ndim(images) < 2 or np.size(images) == 0:
+        raise ValueError(f"images: expected (n, ...) with n >= 1, got {np.shape(images)}")
+    pixels = np.asarray(images, np.float32).reshape(len(images), -1)
+    check_finite(images=pixels)
+    slopes, p = _check_slopes(slopes), check_probabilities(probabilities, len(pixels))
+    _check_tolerance(tolerance)
+    sources, weights = _in_chunks(pixels, p)
+    energy = p @ (pixels.astype(float) ** 2).sum(axis=1)
+    y, q, rows = pixels, p, []
+    for slope in slopes:
+        y, log_q = _padded(y, q)
+        free_energy = np.inf
+        for _ in range(max_iterations):
+            c, means, log_z = _pull(sources, weights, y, slope, log_q=log_q)
+            last, free_energy = free_energy, -float((weights * log_z).sum())
+            if last - free_energy < tolerance:
+                break
+            y, log_q = means, log_q + jnp.log(c)
+        c = np.maximum(np.asarray(c, float), 1e-30)  # 0 where nothing is near, as in the padding
+        q = np.exp(np.asarray(log_q, float)) * c
+        # The channel at hand, with its own output probabilities q and the means as reproductions.
+        error = energy - q @ (np.asarray(means, float) ** 2).sum(axis=1)
+        moved = q @ (np.asarray(means - y, float) ** 2).sum(axis=1)
+        dual = free_energy - slope * error
+        rate = dual - slope * moved - q @ np.log(c)
+        lower = dual - _supremum(sources, weights, jnp.asarray(pixels), y, slope, log_z)
+        y, q = _merge(means, q, slope)
+        rows.append((slope, rate / np.log(2), max(error, 0.0), lower / np.log(2), len(q)))
+    columns = ["slope", "rate", "distortion", "lower_bound", "reproductions"]
+    return pd.DataFrame(rows, columns=columns)
