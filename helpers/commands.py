@@ -163,10 +163,11 @@ def readme(root=ROOT):
 
 
 def sweep(root=ROOT):
-    """Train the headline models over several seeds, then put the numbers into README.md."""
-    from helpers.recipes import run_sweep
+    """Compute what is too long for `run` (seeds, rate-distortion plane, limit), fill README.md."""
+    from helpers.sweeps import PARTS
 
-    run_sweep()
+    for part in PARTS:
+        part()
     readme(root)
 
 

@@ -4,6 +4,8 @@ R(D) is convex; a point of it is named by its slope s = -dR/dD, in nats per unit
 (a VAE whose pixels have variance c trades error for rate at s = 1 / 2c). Rates are in bits.
 """
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -124,17 +126,41 @@ def _padded(reproductions, q):
     return jnp.asarray(np.pad(reproductions, ((0, empty), (0, 0)))), jnp.asarray(log_q, jnp.float32)
 
 
-def _supremum(sources, p, images, reproductions, slope, log_z):
+class _Minimum(NamedTuple):
+    """Reproductions y with log q, what one more pass makes of them, and -E log z, nats."""
+
+    y: jax.Array
+    log_q: jax.Array
+    c: jax.Array
+    means: jax.Array
+    log_z: jax.Array
+    free_energy: float
+
+
+def _minimise(sources, p, y, log_q, slope, tolerance, max_iterations):
+    """Move reproductions and their probabilities until -E log z gains less than the tolerance."""
+    free_energy = np.inf
+    for _ in range(max_iterations):
+        c, means, log_z = _pull(sources, p, y, slope, log_q=log_q)
+        last, free_energy = free_energy, -float((p * log_z).sum())
+        found = _Minimum(y, log_q, c, means, log_z, free_energy)
+        if last - free_energy < tolerance:
+            break
+        y, log_q = means, log_q + jnp.log(c)
+    return found
+
+
+def _log_supremum(sources, p, images, found, slope):
     """log sup_y c(y), climbed to from every image and from the best reproductions."""
     best, starts = 0.0, []
-    for candidates in (images, reproductions):
-        c, means, _ = _pull(sources, p, candidates, slope, log_z=log_z)
+    for candidates in (images, found.y):
+        c, means, _ = _pull(sources, p, candidates, slope, log_z=found.log_z)
         best = max(best, float(c.max()))
         starts.append(means[jnp.argsort(-c)[:STEP]])
     y = jnp.concatenate(starts)
     for _ in range(100):
         last = best
-        c, y, _ = _pull(sources, p, y, slope, log_z=log_z)
+        c, y, _ = _pull(sources, p, y, slope, log_z=found.log_z)
         best = max(best, float(c.max()))
         if best < last * (1 + 1e-5):
             break
@@ -154,8 +180,8 @@ def image_rate_distortion(
 
     Columns: slope, rate (bits), distortion, lower_bound (bits), reproductions. (distortion, rate)
     is reached by a channel, so it is an upper bound on R(D), and a local optimum. lower_bound is
-    Csiszar's dual at that distortion; its supremum over all pictures is climbed to from every
-    image, not certified: an estimate. Raises ValueError for bad input.
+    the best of Csiszar's duals (one per slope) at that distortion; their supremum over all pictures
+    is climbed to from every image, not certified: an estimate. Raises ValueError for bad input.
     """
     if np.ndim(images) < 2 or np.size(images) == 0:
         raise ValueError(f"images: expected (n, ...) with n >= 1, got {np.shape(images)}")
@@ -167,23 +193,19 @@ def image_rate_distortion(
     energy = p @ (pixels.astype(float) ** 2).sum(axis=1)
     y, q, rows = pixels, p, []
     for slope in slopes:
-        y, log_q = _padded(y, q)
-        free_energy = np.inf
-        for _ in range(max_iterations):
-            c, means, log_z = _pull(sources, weights, y, slope, log_q=log_q)
-            last, free_energy = free_energy, -float((weights * log_z).sum())
-            if last - free_energy < tolerance:
-                break
-            y, log_q = means, log_q + jnp.log(c)
-        c = np.maximum(np.asarray(c, float), 1e-30)  # 0 where nothing is near, as in the padding
-        q = np.exp(np.asarray(log_q, float)) * c
+        found = _minimise(sources, weights, *_padded(y, q), slope, tolerance, max_iterations)
+        c = np.maximum(np.asarray(found.c, float), 1e-30)  # 0 where nothing is near: the padding
+        q = np.exp(np.asarray(found.log_q, float)) * c
         # The channel at hand, with its own output probabilities q and the means as reproductions.
-        error = energy - q @ (np.asarray(means, float) ** 2).sum(axis=1)
-        moved = q @ (np.asarray(means - y, float) ** 2).sum(axis=1)
-        dual = free_energy - slope * error
-        rate = dual - slope * moved - q @ np.log(c)
-        lower = dual - _supremum(sources, weights, jnp.asarray(pixels), y, slope, log_z)
-        y, q = _merge(means, q, slope)
-        rows.append((slope, rate / np.log(2), max(error, 0.0), lower / np.log(2), len(q)))
+        error = energy - q @ (np.asarray(found.means, float) ** 2).sum(axis=1)
+        moved = q @ (np.asarray(found.means - found.y, float) ** 2).sum(axis=1)
+        rate = found.free_energy - slope * (error + moved) - q @ np.log(c)
+        highest = _log_supremum(sources, weights, jnp.asarray(pixels), found, slope)
+        y, q = _merge(found.means, q, slope)
+        rows.append((slope, rate, max(error, 0.0), found.free_energy - highest, len(q)))
     columns = ["slope", "rate", "distortion", "lower_bound", "reproductions"]
-    return pd.DataFrame(rows, columns=columns)
+    table = pd.DataFrame(rows, columns=columns)
+    # Every slope gives a straight line below the whole curve: the highest of them counts.
+    lines = table["lower_bound"].to_numpy() - np.outer(table["distortion"], table["slope"])
+    table["lower_bound"] = np.maximum(lines.max(axis=1), 0)
+    return table.assign(**table[["rate", "lower_bound"]] / np.log(2))

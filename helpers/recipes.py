@@ -4,8 +4,6 @@ Notebooks 02 to 04 and `make sweep` train from the same recipes, so that a check
 good for the others, and an AE and a VAE that are compared have the same budget.
 """
 
-import json
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,9 +11,10 @@ from flax import nnx
 from jax.tree_util import Partial
 
 from helpers.generation import coverage, nearest_shape, sample_prior, validity
+from helpers.information import bayes_decode, rate_audit
 from helpers.models import Autoencoder, VariationalAutoencoder
 from helpers.objectives import autoencoder_loss, squared_error, vae_loss
-from helpers.results import checkpoint, load_world, output_folder, record
+from helpers.results import checkpoint
 from helpers.shapes import split
 from helpers.training import adam, fit_or_load
 
@@ -27,7 +26,9 @@ BATCH_SIZE = 128
 LEARNING_RATE = 2e-3
 C_START, C = 0.3, 0.1  # pixel variance of the VAE's likelihood, lowered in training
 N_SAMPLES = 2000  # generated images that are judged
-SWEEP_SEEDS = range(5)
+AUDITED = (
+    "kl", "mutual_information", "total_correlation", "negentropy", "prior_mismatch", "channel_rate"
+)  # fmt: skip
 
 
 def world_split(world):
@@ -35,8 +36,19 @@ def world_split(world):
     return split(len(world.images), jax.random.key(13))
 
 
-def train(name, model, images, loss, *, epochs, test_images=None, seed=0):
-    """`fit_or_load` with the recipe's optimizer and batch size; returns the history.
+def train(
+    name,
+    model,
+    images,
+    loss,
+    *,
+    epochs,
+    test_images=None,
+    seed=0,
+    batch_size=BATCH_SIZE,
+    learning_rate=LEARNING_RATE,
+):
+    """`fit_or_load` with the recipe's optimizer; returns the history.
 
     name: of the checkpoint, data/checkpoints/<name>-<epochs>-epochs.npz, so that a shortened run
     never overwrites a full one. Other arguments and errors as in `fit`.
@@ -47,8 +59,8 @@ def train(name, model, images, loss, *, epochs, test_images=None, seed=0):
         images,
         loss,
         epochs=epochs,
-        batch_size=BATCH_SIZE,
-        optimizer=adam(LEARNING_RATE, epochs * (len(images) // BATCH_SIZE)),
+        batch_size=batch_size,
+        optimizer=adam(learning_rate, epochs * (len(images) // batch_size)),
         key=jax.random.fold_in(jax.random.key(seed), 1),  # nnx.Rngs(seed) draws from the key itself
         test_images=test_images,
     )
@@ -63,13 +75,13 @@ def autoencoder(images, test_images, *, seed=0, epochs=EPOCHS):
     )
 
 
-def vae_losses(epochs, c=C):
+def vae_losses(epochs, c=C, c_start=C_START):
     """The VAE's loss for every epoch: c falls geometrically for 70 % of the epochs, then rests.
 
     While c is high the KL weighs more, so that every image can first find a place near the prior.
     """
     progress = np.minimum(np.arange(epochs) / (0.7 * epochs), 1.0)
-    return [Partial(vae_loss, c=c, beta=1.0) for c in C_START * (c / C_START) ** progress]
+    return [Partial(vae_loss, c=c, beta=1.0) for c in c_start * (c / c_start) ** progress]
 
 
 def variational_autoencoder(images, test_images, *, seed=0, epochs=EPOCHS):
@@ -111,44 +123,18 @@ def measure_vae(model, test_images, key, n=N_SAMPLES) -> dict:
     }
 
 
-def run_sweep(seeds=SWEEP_SEEDS, epochs=EPOCHS):
-    """Train the headline AE and VAE over several seeds into figures/sweep.json.
+def measure_bits(mean, log_variance, decode, images, key, draws=2) -> dict:
+    """The account of one code and its decoder over all images, z drawn: bits and squared errors.
 
-    Resumable: what a seed has finished is loaded from its checkpoint. The file is written once all
-    are done, so that a sweep that is stopped leaves the last whole one. It holds the settings, the
-    value of every seed, mean and standard deviation.
+    mean, log_variance: (n, L), the code of images (n, 28, 28), as in `rate_audit`; decode: from z
+    to images. negentropy, prior_mismatch and channel_rate are summed over the latents.
     """
-    world = load_world()
-    train_rows, test_rows = world_split(world)
-    images, test_images = world.images[train_rows], world.images[test_rows]
-    runs = []
-    for seed in seeds:
-        ae, _ = autoencoder(images, test_images, seed=seed, epochs=epochs)
-        vae, _ = variational_autoencoder(images, test_images, seed=seed, epochs=epochs)
-        ae_key, vae_key = jax.random.split(jax.random.fold_in(jax.random.key(seed), 2))
-        runs.append(
-            measure_autoencoder(ae, images, test_images, ae_key)
-            | measure_vae(vae, test_images, vae_key)
-        )
-        print(f"seed {seed}: {json.dumps({k: round(v, 3) for k, v in runs[-1].items()})}")
-    record("sweep", settings=_settings(epochs), seeds=list(seeds), **_spread(runs))
-    return output_folder("figures") / "sweep.json"
-
-
-def _settings(epochs):
-    return {
-        "latent_size": LATENT_SIZE,
-        "epochs": epochs,
-        "batch_size": BATCH_SIZE,
-        "learning_rate": LEARNING_RATE,
-        "c_start": C_START,
-        "c": C,
-        "samples": N_SAMPLES,
-    }
-
-
-def _spread(runs):
-    values = {name: np.array([run[name] for run in runs]) for name in runs[0]}
-    return {
-        name: {"mean": v.mean(), "sd": v.std(ddof=1), "values": v} for name, v in values.items()
+    audit_key, z_key = jax.random.split(key)
+    audit = rate_audit(mean, log_variance, key=audit_key, draws=draws)
+    z = mean + jnp.exp(log_variance / 2) * jax.random.normal(z_key, mean.shape)
+    best = bayes_decode(mean, log_variance, images, z).reconstruction
+    bits = {name: float(np.sum(getattr(audit, name))) for name in AUDITED}
+    return bits | {
+        "distortion": float(squared_error(images, decode(z)).mean()),
+        "bayes_distortion": float(squared_error(images, best).mean()),
     }

@@ -90,3 +90,15 @@ def record(notebook: str, **values):
     text = json.dumps(rounded, indent=2) + "\n"
     write_atomically(output_folder("figures") / f"{notebook}.json", text.encode())
     return rounded
+
+
+def recorded(name: str) -> dict:
+    """The numbers of figures/<name>.json: of this run's output folder, else those committed.
+
+    Raises FileNotFoundError where there are none.
+    """
+    for folder in (output_folder("figures"), ROOT / "figures"):
+        path = folder / f"{name}.json"
+        if path.exists():
+            return json.loads(path.read_text())
+    raise FileNotFoundError(f"figures/{name}.json is not there: `make sweep` computes it")

@@ -1,0 +1,167 @@
+"""What `make sweep` computes: too long for `make run`, so notebook 04 and README read its files.
+
+Each part writes one figures/*.json, and only once it is whole; models are trained through their
+checkpoints, so that a sweep that was stopped goes on where it was.
+"""
+
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from jax.tree_util import Partial
+
+from helpers import recipes
+from helpers.information import factor_information, mutual_information_gap
+from helpers.limits import image_rate_distortion
+from helpers.models import VariationalAutoencoder
+from helpers.objectives import gaussian_kl, squared_error
+from helpers.results import load_world, output_folder, record, recorded
+from helpers.shapes import FACTORS, shape_world
+from helpers.storage import digest
+
+SEEDS = range(5)
+SLOPES = (5, 2.5, 1.6, 1.2, 1, 0.85, 0.7, 0.6, 0.5, 0.43, 0.37, 0.3, 0.25, 0.2, 0.16, 0.13, 0.11,
+          0.095, 0.08, 0.07, 0.06, 0.05)  # fmt: skip
+TOLERANCE = 2e-4  # nats, of an update of the limit's reproductions
+PLANE_C = (0.05, 0.1, 0.2, 0.35, 0.6, 0.9, 1.25, 1.8, 2.6, 4.0)
+PLANE_C_START = 1.0  # these fall from higher than the headline VAE: nearer the limit, less valid
+BETAS = (2, 4, 8)
+IDEAS = {  # what else may bring a VAE nearer the limit, each tried at these c
+    "c constant": {"c_start": None},
+    "batches of 512": {"batch_size": 512, "learning_rate": 4e-3},
+    "wider decoder": {"decoder_widths": (512, 512, 512)},
+    "twice the epochs": {"epochs": 2},
+    "3 latents": {"latents": 3},
+    "8 latents": {"latents": 8},
+}
+IDEAS_C = (0.6, 1.25)
+
+
+def headline(seeds=SEEDS, epochs=recipes.EPOCHS):
+    """The headline AE and VAE over several seeds: figures/sweep.json, settings, values, spread."""
+    world = load_world()
+    train_rows, test_rows = recipes.world_split(world)
+    images, test_images = world.images[train_rows], world.images[test_rows]
+    runs = []
+    for seed in seeds:
+        ae, _ = recipes.autoencoder(images, test_images, seed=seed, epochs=epochs)
+        vae, _ = recipes.variational_autoencoder(images, test_images, seed=seed, epochs=epochs)
+        ae_key, vae_key = jax.random.split(jax.random.fold_in(jax.random.key(seed), 2))
+        runs.append(
+            recipes.measure_autoencoder(ae, images, test_images, ae_key)
+            | recipes.measure_vae(vae, test_images, vae_key)
+        )
+        _tell(f"seed {seed}", runs[-1])
+    settings = {
+        "latent_size": recipes.LATENT_SIZE,
+        "epochs": epochs,
+        "batch_size": recipes.BATCH_SIZE,
+        "learning_rate": recipes.LEARNING_RATE,
+        "c_start": recipes.C_START,
+        "c": recipes.C,
+        "samples": recipes.N_SAMPLES,
+    }
+    record("sweep", settings=settings, seeds=list(seeds), **_spread(runs))
+
+
+def _tell(what, numbers):
+    print(what, json.dumps({k: round(v, 3) for k, v in numbers.items()}), flush=True)
+
+
+def _spread(runs):
+    values = {name: np.array([run[name] for run in runs]) for name in runs[0]}
+    return {
+        name: {"mean": v.mean(), "sd": v.std(ddof=1), "values": v} for name, v in values.items()
+    }
+
+
+def limit(slopes=SLOPES, tolerance=TOLERANCE):
+    """The rate-distortion limit of the world and of the circles alone: figures/limit.json.
+
+    Left alone where the file there was made from the same images and settings.
+    """
+    sources = {"world": load_world().images, "circles": shape_world(("circle",)).images}
+    settings = {"slopes": list(slopes), "tolerance": tolerance, "sources": digest(sources)}
+    there = (output_folder("figures") / "limit.json").exists()
+    if there and recorded("limit")["settings"] == settings:
+        return
+    curves = {}
+    for name, images in sources.items():
+        table = image_rate_distortion(images, slopes, tolerance=tolerance)
+        print(name, table.round(3).to_string(index=False), sep="\n", flush=True)
+        curves[name] = table.to_dict("list")
+    record("limit", settings=settings, **curves)
+
+
+def _plane_model(images, test_images, name, losses, *, latents=recipes.LATENT_SIZE, **settings):
+    widths = {k: settings.pop(k) for k in ("decoder_widths",) if k in settings}
+    model = VariationalAutoencoder(latents, images=images, rngs=nnx.Rngs(0), **widths)
+    recipes.train(name, model, images, losses, test_images=test_images, **settings)
+    return model
+
+
+def _plane_settings(epochs):
+    """(group, name, c, beta, settings) of every model of the plane."""
+    for c in PLANE_C:
+        yield "VAE", "c lowered from 1", c, 1, {"c_start": max(c, PLANE_C_START)}
+    for beta in BETAS:
+        yield "beta-VAE", f"beta {beta}", recipes.C, beta, {"c_start": recipes.C}
+    for c in IDEAS_C:
+        for name, changes in IDEAS.items():
+            start = changes.get("c_start", max(c, PLANE_C_START)) or c
+            times = changes.get("epochs", 1)
+            yield "idea", name, c, 1, changes | {"c_start": start, "epochs": times * epochs}
+
+
+def plane(epochs=recipes.EPOCHS):
+    """VAEs over c, beta-VAEs and ideas, each with its account: figures/plane.json, one seed."""
+    world = load_world()
+    train_rows, test_rows = recipes.world_split(world)
+    images, test_images = world.images[train_rows], world.images[test_rows]
+    models = []
+    for group, name, c, beta, settings in _plane_settings(epochs):
+        settings = {"epochs": epochs} | settings
+        losses = [
+            Partial(loss.func, **(loss.keywords | {"beta": float(beta)}))
+            for loss in recipes.vae_losses(settings["epochs"], c, settings.pop("c_start"))
+        ]
+        file = f"plane-{group}-{name}-c{c}".replace(" ", "-")
+        model = _plane_model(images, test_images, file, losses, **settings)
+        mean, log_variance = model.encode(jnp.asarray(world.images))
+        numbers = recipes.measure_bits(
+            mean, log_variance, model.decode, jnp.asarray(world.images), jax.random.key(4)
+        )
+        _tell(f"{group}, {name}, c {c}:", numbers)
+        models.append({"group": group, "name": name, "c": c, "beta": beta} | numbers)
+    record("plane", epochs=epochs, seed=0, models=models)
+
+
+def single_shape(seeds=SEEDS, epochs=recipes.SINGLE_EPOCHS):
+    """Circles in three latents by several schedules and seeds: figures/single_shape.json."""
+    world = shape_world(("circle",))
+    images, factors = jnp.asarray(world.images), world.factors[:, 1:]
+    train_rows, _ = recipes.world_split(world)
+    schedules = {}
+    for name, losses in recipes.single_shape_losses(epochs, images[train_rows]).items():
+        runs = []
+        for seed in seeds:
+            model = recipes.single_shape(name, losses, images[train_rows], seed=seed)
+            mean, log_variance = model.encode(images)
+            keys = jax.random.split(jax.random.fold_in(jax.random.key(seed), 3))
+            z = model.sample(mean, log_variance, keys[0])
+            bits, _ = factor_information(
+                mean, log_variance, factors, key=keys[1], draws=4, names=FACTORS[1:]
+            )
+            runs.append({
+                "mig": mutual_information_gap(bits, np.log2(world.cardinalities[1:])),
+                "kl": float(gaussian_kl(mean, log_variance).mean()) / np.log(2),
+                "distortion": float(squared_error(images, model.decode(z)).mean()),
+            })  # fmt: skip
+            _tell(f"circles, {name}, seed {seed}:", runs[-1])
+        schedules[name] = _spread(runs)
+    record("single_shape", epochs=epochs, seeds=list(seeds), schedules=schedules)
+
+
+PARTS = (headline, single_shape, plane, limit)
