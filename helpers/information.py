@@ -22,6 +22,7 @@ CHUNK = 64  # draws of z held against all images at once: n x L x CHUNK numbers 
 
 
 def check_finite(**arrays):
+    """Raise a ValueError that names the first array with an entry that is nan or infinite."""
     for name, array in arrays.items():
         if not np.all(np.isfinite(array)):
             raise ValueError(f"{name}: expected finite entries, got nan or inf")
@@ -39,6 +40,7 @@ def _check_codes(mean, log_variance):
 
 
 def check_probabilities(probabilities, n):
+    """probabilities as an array (n,), uniform for None; ValueError if they are none."""
     if probabilities is None:
         return np.full(n, 1 / n)
     p = np.asarray(probabilities, float)
@@ -122,7 +124,8 @@ def _mean_and_error(values, p):
     """
     values = np.asarray(values, float)
     within = values.var(axis=0, ddof=1) / len(values)
-    return np.tensordot(p, values.mean(axis=0), 1), np.sqrt(np.tensordot(p**2, within, 1))
+    error = np.sqrt(np.tensordot(p**2, within, 1))
+    return np.tensordot(p, values.mean(axis=0), 1)[()], error[()]  # [()]: a number where (n,)
 
 
 class RateAudit(NamedTuple):
@@ -186,7 +189,7 @@ def rate_audit(mean, log_variance, *, key, draws=8, probabilities=None) -> RateA
     prior_mass, prior_mass_error = _mean_and_error(prior_ratio, p)
     terms = {name: _mean_and_error(value / np.log(2), p) for name, value in values.items()}
     sampled = {name: term for name, (term, _) in terms.items()}
-    sampled["posterior_route"] += entr(p).sum() / np.log(2)
+    sampled["posterior_route"] += float(entr(p).sum()) / np.log(2)
     closed = {
         "kl": float(p @ np.asarray(gaussian_kl(mean, log_variance), float)) / np.log(2),
         "prior_mismatch": np.asarray(gaussian_kl(m[:, None], np.log(v)[:, None])) / np.log(2),

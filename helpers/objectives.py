@@ -81,32 +81,26 @@ def vae_loss(model, images, key, c=0.05, beta=1.0):
     return loss, {"loss": loss, "squared_error": error, "kl": kl}
 
 
-def total_correlation_loss(model, images, key, population, c, beta, gamma, others=512):
+def total_correlation_loss(model, images, key, population, c, beta, gamma):
     """squared_error / (2c) + sum_i beta_i KL_i + gamma TC: nats per image.
 
-    KL_i is that of latent i, beta (L,) its weight. TC = KL(q(z) || prod_i q(z_i)) is taken with
-    q(z) from the posteriors of the image itself and of `others` drawn from population (n, 28, 28),
-    weighted as in the whole mixture (Chen et al. 2018, arXiv:1802.04942, appendix C.2).
+    KL_i is that of latent i, beta (L,) its weight. TC = KL(q(z) || prod_i q(z_i)), with q(z) from
+    the posteriors of the batch: the image's own has weight 1 / population, as in the whole
+    mixture, and the others stand for all the rest (Chen et al. 2018, arXiv:1802.04942, appendix
+    C.2). population: the number of training images.
     """
-    draw_key, choice_key = jax.random.split(key)
     mean, log_variance = model.encode(images)
-    z = model.sample(mean, log_variance, draw_key)
+    z = model.sample(mean, log_variance, key)
     error = squared_error(images, model.decode(z)).mean()
     kl = jax.vmap(lambda m, v: gaussian_kl(m[:, None], v[:, None]).mean())(mean.T, log_variance.T)
 
-    n, others = len(population), min(others, len(population) - 1)
-    rows = jax.random.choice(choice_key, n, (others,), replace=False)
-    other_mean, other_log_variance = model.encode(population[rows])
-    scaled = (z[:, None] - other_mean) ** 2 * jnp.exp(-other_log_variance)
-    density = -(scaled + other_log_variance) / 2  # of z under the others' posteriors, (batch, k, L)
-    own = -((z - mean) ** 2 * jnp.exp(-log_variance) + log_variance) / 2
-
-    def mixture(density, own):
-        rest = logsumexp(density, axis=1) + jnp.log((n - 1) / n / others)
-        return jnp.logaddexp(rest, own - jnp.log(n))
-
-    together = mixture(density.sum(axis=2), own.sum(axis=1))
-    total_correlation = (together - mixture(density, own).sum(axis=1)).mean()
+    n = len(images)
+    density = -((z[:, None] - mean) ** 2 * jnp.exp(-log_variance) + log_variance) / 2  # (n, n, L)
+    others = jnp.log((population - 1) / population / (n - 1))
+    weight = jnp.where(jnp.eye(n, dtype=bool), -jnp.log(population), others)
+    together = logsumexp(density.sum(axis=2) + weight, axis=1)
+    alone = logsumexp(density + weight[..., None], axis=1).sum(axis=1)
+    total_correlation = (together - alone).mean()
     loss = error / (2 * c) + (beta * kl).sum() + gamma * total_correlation
     terms = {"squared_error": error, "kl": kl.sum(), "total_correlation": total_correlation}
     return loss, {"loss": loss, **terms}

@@ -221,6 +221,31 @@ def rate_distortion_plane(schemes, *, entropy_bits, zero_rate_error, cloud=None,
     return fig
 
 
+def information_plane(limit, lines, pairs, *, entropy_bits, errors):
+    """Codes against the limit, squared error on a logarithmic axis over the range `errors`.
+
+    limit: (errors, rates, lower bounds) of R(D); lines: a label to (errors, bits); pairs: a label
+    to (errors, KL, exact information), the two joined: a full marker above a hollow one.
+    """
+    fig, ax = plt.subplots(figsize=(8.5, 5.8))
+    ax.fill_between(limit[0], limit[2], limit[1], color="0.6", lw=0)
+    ax.plot(*limit[:2], "k", lw=2.5, label="the limit R(D)")
+    for (label, line), style in zip(lines.items(), ("-o", "--o", "-.v", ":v"), strict=False):
+        ax.plot(*line, style, ms=4, lw=1.3, label=label)
+    for (label, (at, kl, bits)), marker in zip(pairs.items(), "s^P", strict=False):
+        colour = ax.plot(at, kl, marker, ms=7, label=f"{label}: KL")[0].get_color()
+        ax.vlines(at, bits, kl, colour, lw=1)
+        ax.plot(at, bits, marker, mfc="w", mec=colour, label=f"{label}: exact I")
+    ax.axhline(entropy_bits, color="0.35", ls="--", lw=1.2)
+    ax.annotate(f"H(X) = {entropy_bits:g} bits", (errors[1], entropy_bits), (0, 3), fontsize=10,
+                ha="right", va="bottom", textcoords="offset points")  # fmt: skip
+    _plain_log(ax.xaxis)
+    ax.set(xlabel="squared error per image (z drawn)", ylabel="bits per image", xlim=errors)
+    ax.set_ylim(0, 1.6 * entropy_bits)
+    ax.legend(ncols=2, fontsize=9)
+    return fig
+
+
 def clouds(codes, *, shape=None, share_axes=True, most=MOST_POINTS):
     """Codes in the plane of the first two latents, one panel per title of the dict `codes`.
 
@@ -274,14 +299,14 @@ def panels(table, labels, *, x_label, log_x=False, log_y=False, hlines=None):
     return fig
 
 
-def heatmaps(tables, *, label):
-    """Tables of scores in [0, 1], side by side: a dict from title to DataFrame."""
+def heatmaps(tables, *, label, top=1):
+    """Tables of values from 0 to `top`, side by side: a dict from title to DataFrame."""
     fig, axes = plt.subplots(1, len(tables), figsize=(8.5, 3), squeeze=False)
     for ax, (title, table) in zip(axes.flat, tables.items(), strict=True):
-        picture = ax.imshow(table, vmin=0, vmax=1, cmap="cividis", aspect="auto")
+        picture = ax.imshow(table, vmin=0, vmax=top, cmap="cividis", aspect="auto")
         for (i, j), value in np.ndenumerate(table):
             text = f"{round(value, 2) + 0.0:.2f}"  # + 0.0: no minus before a zero
-            ax.text(j, i, text, ha="center", va="center", color="w" if value < 0.5 else "k")
+            ax.text(j, i, text, ha="center", va="center", color="w" if value < top / 2 else "k")
         ax.set_xticks(range(table.shape[1]), table.columns)
         ax.set_yticks(range(len(table)), table.index)
         ax.set_title(title)

@@ -13,7 +13,12 @@ from jax.tree_util import Partial
 from helpers.generation import coverage, nearest_shape, sample_prior, validity
 from helpers.information import bayes_decode, rate_audit
 from helpers.models import Autoencoder, VariationalAutoencoder
-from helpers.objectives import autoencoder_loss, squared_error, vae_loss
+from helpers.objectives import (
+    autoencoder_loss,
+    squared_error,
+    total_correlation_loss,
+    vae_loss,
+)
 from helpers.results import checkpoint
 from helpers.shapes import split
 from helpers.training import adam, fit_or_load
@@ -22,6 +27,8 @@ LATENT_SIZE = 4
 EPOCHS = 100  # of the headline models
 SWEEP_EPOCHS = 20  # of models that are compared in a sweep
 SMALL = {"encoder_widths": (128, 128), "decoder_widths": (128, 256)}  # and of what widths
+SINGLE_LATENTS = 3  # of the models of a single shape, which has three factors: x, y and size
+SINGLE_EPOCHS = 280
 BATCH_SIZE = 128
 LEARNING_RATE = 2e-3
 C_START, C = 0.3, 0.1  # pixel variance of the VAE's likelihood, lowered in training
@@ -91,6 +98,48 @@ def variational_autoencoder(images, test_images, *, seed=0, epochs=EPOCHS):
     return model, train(
         name, model, images, vae_losses(epochs), epochs=epochs, test_images=test_images, seed=seed
     )
+
+
+def _geometric(epochs, milestones, values):
+    """A value for every epoch, falling or rising geometrically between milestones in [0, 1]."""
+    return np.exp(np.interp(np.arange(epochs) / epochs, milestones, np.log(values)))
+
+
+def single_shape_losses(epochs, population) -> dict:
+    """Schedules for three latents and one shape: a loss for every epoch, by the schedule's name.
+
+    "c falls" is the headline recipe; "beta 4 to 1" the warm-down of beta at its last c. In "one
+    latent after another" the third latent is held shut (its KL costs 20 times) while the other two
+    find x and y; then it opens, c falls, and a penalty on the total correlation rises at the end.
+    population: the number of training images.
+    """
+    beta = _geometric(epochs, (0, 0.7), (4.0, 1.0))
+    milestones = np.array((0, 70, 90, 120, 130, 280)) / 280
+    c = _geometric(epochs, milestones, (1.5, 1.5, 1.0, 0.3, 0.2, C))
+    third = _geometric(epochs, milestones, (20.0, 20.0, 5.0, 1.0, 1.0, 1.0))
+    gamma = _geometric(epochs, milestones, (5.0, 5.0, 1.0, 1.0, 5.0, 5.0))
+    return {
+        "c falls": vae_losses(epochs),
+        "beta 4 to 1": [Partial(vae_loss, c=C, beta=b) for b in beta],
+        "one latent after another": [
+            Partial(
+                total_correlation_loss,
+                population=float(population),
+                c=a,
+                beta=jnp.array([1, 1, b]),
+                gamma=g,
+            )
+            for a, b, g in zip(c, third, gamma, strict=True)
+        ],
+    }
+
+
+def single_shape(name, losses, images, *, seed=0):
+    """The VAE with three latents of a single shape's images, trained or loaded."""
+    model = VariationalAutoencoder(SINGLE_LATENTS, images=images, rngs=nnx.Rngs(seed), **SMALL)
+    file = f"circles-{name.replace(' ', '-')}-seed{seed}"
+    train(file, model, images, losses, epochs=len(losses), seed=seed)
+    return model
 
 
 def fitted_gaussian(codes, key, n):

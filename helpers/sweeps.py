@@ -34,6 +34,7 @@ IDEAS = {  # what else may bring a VAE nearer the limit, each tried at these c
     "wider decoder": {"decoder_widths": (512, 512, 512)},
     "twice the epochs": {"epochs": 2},
     "3 latents": {"latents": 3},
+    "3 latents, twice the epochs": {"latents": 3, "epochs": 2},
     "8 latents": {"latents": 8},
 }
 IDEAS_C = (0.6, 1.25)
@@ -144,8 +145,8 @@ def single_shape(seeds=SEEDS, epochs=recipes.SINGLE_EPOCHS):
     images, factors = jnp.asarray(world.images), world.factors[:, 1:]
     train_rows, _ = recipes.world_split(world)
     schedules = {}
-    for name, losses in recipes.single_shape_losses(epochs, images[train_rows]).items():
-        runs = []
+    for name, losses in recipes.single_shape_losses(epochs, len(train_rows)).items():
+        runs, tables = [], []
         for seed in seeds:
             model = recipes.single_shape(name, losses, images[train_rows], seed=seed)
             mean, log_variance = model.encode(images)
@@ -154,13 +155,14 @@ def single_shape(seeds=SEEDS, epochs=recipes.SINGLE_EPOCHS):
             bits, _ = factor_information(
                 mean, log_variance, factors, key=keys[1], draws=4, names=FACTORS[1:]
             )
+            tables.append(bits.to_dict("list"))
             runs.append({
                 "mig": mutual_information_gap(bits, np.log2(world.cardinalities[1:])),
                 "kl": float(gaussian_kl(mean, log_variance).mean()) / np.log(2),
                 "distortion": float(squared_error(images, model.decode(z)).mean()),
             })  # fmt: skip
             _tell(f"circles, {name}, seed {seed}:", runs[-1])
-        schedules[name] = _spread(runs)
+        schedules[name] = _spread(runs) | {"bits": tables}
     record("single_shape", epochs=epochs, seeds=list(seeds), schedules=schedules)
 
 

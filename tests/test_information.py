@@ -160,7 +160,10 @@ def test_textbook_rate_refuses_bad_variances_by_name(signal, noise, message):
         textbook_rate(signal, noise)
 
 
-KEY = jax.random.key(5)
+def some_key():
+    return jax.random.key(5)  # made anew for each use, as a key may be used once only
+
+
 LEVELS = np.linspace(-1, 1, 28) / np.linspace(-1, 1, 28).std()
 
 
@@ -187,7 +190,7 @@ def random_code():
 @pytest.mark.parametrize(("snr", "exact"), [(1, 0.48594), (4, 0.91282), (16, 0.99987)])
 def test_audit_of_a_binary_input(snr, exact):
     mean = np.array([[-1.0], [1.0]])
-    audit = rate_audit(mean, constant_noise(mean, 1 / snr), key=KEY, draws=20_000)
+    audit = rate_audit(mean, constant_noise(mean, 1 / snr), key=some_key(), draws=20_000)
     assert agree(audit.mutual_information, exact, audit.stderr["mutual_information"])
     assert agree(audit.posterior_route, exact, audit.stderr["posterior_route"])
     assert audit.total_correlation == pytest.approx(0, abs=1e-5)
@@ -199,13 +202,13 @@ def test_audit_of_a_binary_input(snr, exact):
 )
 def test_audit_of_28_levels(snr, exact):
     mean = LEVELS[:, None]
-    audit = rate_audit(mean, constant_noise(mean, 1 / snr), key=KEY, draws=2000)
+    audit = rate_audit(mean, constant_noise(mean, 1 / snr), key=some_key(), draws=2000)
     assert agree(audit.mutual_information, exact, audit.stderr["mutual_information"])
     assert agree(audit.posterior_route, exact, audit.stderr["posterior_route"])
 
 
 def test_audit_of_noise_that_varies_by_image(narrow_and_wide):
-    audit = rate_audit(*narrow_and_wide, key=KEY, draws=400)
+    audit = rate_audit(*narrow_and_wide, key=some_key(), draws=400)
     assert agree(audit.mutual_information, 3.2566, audit.stderr["mutual_information"])
     assert audit.channel_rate[0] == pytest.approx(3.4342, abs=1e-4)
     assert agree(audit.negentropy[0], 3.4342 - 3.2566, audit.stderr["negentropy"][0], 2e-4)
@@ -216,7 +219,7 @@ def test_gaussian_codes_reach_the_gaussian_rate(snr):
     rng = np.random.default_rng(1)
     mean = rng.normal(size=(4000, 1))
     mean = (mean - mean.mean()) / mean.std()
-    audit = rate_audit(mean, constant_noise(mean, 1 / snr), key=KEY, draws=4)
+    audit = rate_audit(mean, constant_noise(mean, 1 / snr), key=some_key(), draws=4)
     assert audit.mutual_information == pytest.approx(np.log2(1 + snr) / 2, abs=0.01)
     assert abs(audit.negentropy[0]) < 0.01
 
@@ -224,7 +227,7 @@ def test_gaussian_codes_reach_the_gaussian_rate(snr):
 def test_the_dependence_of_correlated_gaussian_codes():
     rng = np.random.default_rng(2)
     mean = rng.multivariate_normal([0, 0], [[1, 0.8], [0.8, 1]], size=4000)
-    audit = rate_audit(mean, constant_noise(mean, 0.2), key=KEY, draws=4)
+    audit = rate_audit(mean, constant_noise(mean, 0.2), key=some_key(), draws=4)
     correlation = np.cov(mean.T) + 0.2 * np.eye(2)
     correlation = correlation / np.sqrt(np.outer(np.diag(correlation), np.diag(correlation)))
     expected = -np.log2(np.linalg.det(correlation)) / 2
@@ -234,7 +237,7 @@ def test_the_dependence_of_correlated_gaussian_codes():
 def test_every_sampled_term_against_brute_force(random_code):
     mean, log_variance = random_code
     p = np.random.default_rng(3).dirichlet(np.ones(37))
-    audit = rate_audit(mean, log_variance, key=KEY, draws=300, probabilities=p)
+    audit = rate_audit(mean, log_variance, key=some_key(), draws=300, probabilities=p)
     rng = np.random.default_rng(4)
     n = rng.choice(37, size=40_000, p=p)
     z = mean[n] + np.exp(log_variance[n] / 2) * rng.normal(size=(40_000, 3))
@@ -259,7 +262,7 @@ def test_every_sampled_term_against_brute_force(random_code):
 
 def test_negentropy_against_quadrature(random_code):
     mean, log_variance = random_code
-    audit = rate_audit(mean, log_variance, key=KEY, draws=500)
+    audit = rate_audit(mean, log_variance, key=some_key(), draws=500)
     for i in range(3):
         exact = channel_rate(mean, log_variance)[i] - exact_information(
             mean[:, [i]], log_variance[:, [i]]
@@ -268,7 +271,7 @@ def test_negentropy_against_quadrature(random_code):
 
 
 def test_the_terms_add_up(random_code):
-    audit = rate_audit(*random_code, key=KEY, draws=500)
+    audit = rate_audit(*random_code, key=some_key(), draws=500)
     three = audit.mutual_information + audit.total_correlation + audit.negentropy.sum()
     assert three == pytest.approx(audit.channel_rate.sum(), abs=0.05)
     assert three + audit.prior_mismatch.sum() == pytest.approx(audit.kl, abs=0.05)
@@ -280,7 +283,7 @@ def test_the_terms_add_up(random_code):
 def test_information_is_below_entropy_and_every_bound(seed):
     rng = np.random.default_rng(seed)
     mean, log_variance = rng.normal(size=(50, 2)), rng.normal(-4 + seed, 1, size=(50, 2))
-    audit = rate_audit(mean, log_variance, key=KEY, draws=100)
+    audit = rate_audit(mean, log_variance, key=some_key(), draws=100)
     slack = 4 * audit.stderr["mutual_information"] + 1e-5
     for bound in (np.log2(50), audit.channel_rate.sum(), audit.kl):
         assert -slack < audit.mutual_information < bound + slack
@@ -288,7 +291,7 @@ def test_information_is_below_entropy_and_every_bound(seed):
 
 def test_a_code_that_ignores_the_image_holds_nothing():
     mean = np.tile([0.3, -1.0], (20, 1))
-    audit = rate_audit(mean, constant_noise(mean, 0.5), key=KEY)
+    audit = rate_audit(mean, constant_noise(mean, 0.5), key=some_key())
     for term in (*audit.negentropy, audit.mutual_information, audit.total_correlation):
         assert term == pytest.approx(0, abs=1e-5)
     assert audit.posterior_route == pytest.approx(0, abs=1e-5)
@@ -297,7 +300,7 @@ def test_a_code_that_ignores_the_image_holds_nothing():
 
 def test_without_noise_every_bit_is_kept():
     mean = np.random.default_rng(0).normal(size=(256, 2))
-    audit = rate_audit(mean, constant_noise(mean, 1e-10), key=KEY)
+    audit = rate_audit(mean, constant_noise(mean, 1e-10), key=some_key())
     assert audit.mutual_information == pytest.approx(8, abs=1e-4)
     assert audit.posterior_route == pytest.approx(8, abs=1e-4)
 
@@ -305,7 +308,7 @@ def test_without_noise_every_bit_is_kept():
 def test_without_noise_the_entropy_of_an_uneven_source_is_kept():
     p = np.array([0.5, 0.25, 0.25, 0.0])
     mean = np.arange(4.0)[:, None]
-    audit = rate_audit(mean, constant_noise(mean, 1e-6), key=KEY, probabilities=p)
+    audit = rate_audit(mean, constant_noise(mean, 1e-6), key=some_key(), probabilities=p)
     assert audit.mutual_information == pytest.approx(1.5, abs=1e-4)
     assert audit.posterior_route == pytest.approx(1.5, abs=1e-4)
 
@@ -313,8 +316,8 @@ def test_without_noise_the_entropy_of_an_uneven_source_is_kept():
 def test_an_image_of_probability_zero_is_not_there(random_code):
     mean, log_variance = random_code
     p = np.r_[np.zeros(7), np.full(30, 1 / 30)]
-    with_it = rate_audit(mean, log_variance, key=KEY, draws=400, probabilities=p)
-    without = rate_audit(mean[7:], log_variance[7:], key=KEY, draws=400)
+    with_it = rate_audit(mean, log_variance, key=some_key(), draws=400, probabilities=p)
+    without = rate_audit(mean[7:], log_variance[7:], key=some_key(), draws=400)
     for name in ("mutual_information", "total_correlation", "posterior_route"):
         assert agree(getattr(with_it, name), getattr(without, name), with_it.stderr[name], 0.01)
     assert with_it.kl == pytest.approx(without.kl, rel=1e-5)
@@ -323,8 +326,8 @@ def test_an_image_of_probability_zero_is_not_there(random_code):
 def test_the_order_of_latents_does_not_matter(random_code):
     mean, log_variance = random_code
     order = [2, 0, 1]
-    a = rate_audit(mean, log_variance, key=KEY, draws=400)
-    b = rate_audit(mean[:, order], log_variance[:, order], key=KEY, draws=400)
+    a = rate_audit(mean, log_variance, key=some_key(), draws=400)
+    b = rate_audit(mean[:, order], log_variance[:, order], key=some_key(), draws=400)
     assert agree(a.mutual_information, b.mutual_information, a.stderr["mutual_information"], 0.01)
     assert agree(a.total_correlation, b.total_correlation, a.stderr["total_correlation"], 0.01)
     np.testing.assert_allclose(a.negentropy[order], b.negentropy, atol=0.02)
@@ -335,8 +338,8 @@ def test_rotating_isotropic_noise_moves_bits_between_the_terms_of_form():
     corners = np.array([[x, y] for x in np.linspace(-1, 1, 9) for y in np.linspace(-1, 1, 9)])
     turn = np.array([[1, 1], [-1, 1]]) / np.sqrt(2)
     noise = constant_noise(corners, 0.02)
-    straight = rate_audit(corners, noise, key=KEY, draws=200)
-    turned = rate_audit(corners @ turn, noise, key=KEY, draws=200)
+    straight = rate_audit(corners, noise, key=some_key(), draws=200)
+    turned = rate_audit(corners @ turn, noise, key=some_key(), draws=200)
     assert straight.mutual_information == pytest.approx(turned.mutual_information, abs=0.01)
     assert straight.total_correlation == pytest.approx(0, abs=0.01)
     assert turned.total_correlation > 0.2
@@ -345,14 +348,18 @@ def test_rotating_isotropic_noise_moves_bits_between_the_terms_of_form():
 
 def test_the_prior_has_mass_one_under_q():
     mean = np.zeros((10, 3))
-    audit = rate_audit(mean, mean, key=KEY)
+    audit = rate_audit(mean, mean, key=some_key())
     assert audit.prior_mass == pytest.approx(1, abs=1e-5)
-    wide = rate_audit(np.random.default_rng(0).normal(size=(500, 2)), np.zeros((500, 2)), key=KEY)
+    wide = rate_audit(
+        np.random.default_rng(0).normal(size=(500, 2)), np.zeros((500, 2)), key=some_key()
+    )
     assert agree(wide.prior_mass, 1, wide.stderr["prior_mass"])
 
 
 def test_standard_errors_are_honest(random_code):
-    audits = [rate_audit(*random_code, key=key, draws=4) for key in jax.random.split(KEY, 60)]
+    audits = [
+        rate_audit(*random_code, key=key, draws=4) for key in jax.random.split(some_key(), 60)
+    ]
     for name in ("mutual_information", "total_correlation", "posterior_route"):
         spread = np.std([getattr(audit, name) for audit in audits], ddof=1)
         claimed = np.mean([audit.stderr[name] for audit in audits])
@@ -387,7 +394,7 @@ def test_the_same_key_gives_the_same_audit_and_closed_forms_have_no_error(random
 def test_rate_audit_refuses_bad_input_by_name(change, message):
     good = {"mean": np.zeros((4, 2)), "log_variance": np.zeros((4, 2))}
     with pytest.raises(ValueError, match=message):
-        rate_audit(**(good | change), key=KEY)
+        rate_audit(**(good | change), key=some_key())
 
 
 @pytest.fixture
@@ -399,7 +406,7 @@ def grid():
 def test_a_latent_per_factor_and_a_latent_for_nothing(grid):
     mean = np.column_stack([grid[:, 1], grid[:, 0], np.zeros(48)])
     bits, stderr = factor_information(
-        mean, constant_noise(mean, 1e-4), grid, key=KEY, names=("a", "b")
+        mean, constant_noise(mean, 1e-4), grid, key=some_key(), names=("a", "b")
     )
     assert list(bits.index) == ["z1", "z2", "z3", "all"]
     expected = [[0, np.log2(12)], [2, 0], [0, 0], [2, np.log2(12)]]
@@ -411,14 +418,18 @@ def test_a_latent_per_factor_and_a_latent_for_nothing(grid):
 def test_a_factor_split_over_two_latents_is_known_only_by_both():
     factors = np.array([[a, b] for a in (0, 1) for b in (0, 1)] * 3, float)
     mean = np.column_stack([(factors[:, 0] + factors[:, 1]) % 2, factors[:, 1]])
-    bits, _ = factor_information(mean, constant_noise(mean, 1e-4), factors, key=KEY, names="ab")
+    bits, _ = factor_information(
+        mean, constant_noise(mean, 1e-4), factors, key=some_key(), names="ab"
+    )
     np.testing.assert_allclose(bits, [[0, 0], [0, 1], [1, 1]], atol=1e-4)
 
 
 def test_the_image_itself_as_a_factor_gives_the_mutual_information(random_code):
     image = np.arange(37.0)[:, None]
-    bits, stderr = factor_information(*random_code, image, key=KEY, draws=200, names=["image"])
-    audit = rate_audit(*random_code, key=KEY, draws=200)
+    bits, stderr = factor_information(
+        *random_code, image, key=some_key(), draws=200, names=["image"]
+    )
+    audit = rate_audit(*random_code, key=some_key(), draws=200)
     error = stderr.loc["all", "image"]
     assert agree(bits.loc["all", "image"], audit.mutual_information, error, 0.01)
     assert error == pytest.approx(audit.stderr["posterior_route"], rel=0.3)
@@ -430,7 +441,9 @@ def test_the_image_itself_as_a_factor_gives_the_mutual_information(random_code):
 def test_factor_information_is_below_entropy_and_grows_with_more_latents(random_code):
     rng = np.random.default_rng(0)
     factors = np.column_stack([rng.integers(0, 3, 37), np.zeros(37)]).astype(float)
-    bits, stderr = factor_information(*random_code, factors, key=KEY, draws=100, names=["a", "no"])
+    bits, stderr = factor_information(
+        *random_code, factors, key=some_key(), draws=100, names=["a", "no"]
+    )
     share = np.unique(factors[:, 0], return_counts=True)[1] / 37
     slack = 4 * stderr["a"].max()
     assert bits.loc["all", "a"] < -np.sum(share * np.log2(share)) + slack
@@ -441,9 +454,9 @@ def test_factor_information_is_below_entropy_and_grows_with_more_latents(random_
 def test_factors_that_do_not_fit_are_refused(grid):
     code = np.zeros((48, 1))
     with pytest.raises(ValueError, match=r"factors: expected \(48, 4\).*\(48, 2\)"):
-        factor_information(code, code, grid, key=KEY)
+        factor_information(code, code, grid, key=some_key())
     with pytest.raises(ValueError, match=r"factors: .*finite"):
-        factor_information(code, code, grid * np.nan, key=KEY, names="ab")
+        factor_information(code, code, grid * np.nan, key=some_key(), names="ab")
 
 
 def test_the_mutual_information_gap_of_a_known_table():

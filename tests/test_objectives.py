@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from helpers.information import rate_audit
 from helpers.models import Autoencoder, VariationalAutoencoder
 from helpers.objectives import (
     autoencoder_loss,
@@ -16,6 +17,7 @@ from helpers.objectives import (
     denoising_loss,
     gaussian_kl,
     squared_error,
+    total_correlation_loss,
     vae_loss,
 )
 
@@ -255,3 +257,54 @@ def test_the_kl_pulls_on_the_encoder_alone_and_beta_scales_it(gradient):
     thrice = flat(at[3.0]["encoder"]) - flat(at[0.0]["encoder"])
     assert np.abs(once).max() > 1e-3
     np.testing.assert_allclose(thrice, 3 * once, atol=1e-3 * np.abs(thrice).max())
+
+
+def test_total_correlation_loss_without_its_penalty_is_the_vae_loss(images):
+    model = VariationalAutoencoder(3, images=images, rngs=nnx.Rngs(0))
+    settings = {"population": 100.0, "c": 0.2, "beta": jnp.full(3, 4.0), "gamma": 0.0}
+    loss, terms = total_correlation_loss(model, images, jax.random.key(1), **settings)
+    expected, _ = vae_loss(model, images, jax.random.key(1), c=0.2, beta=4.0)
+    np.testing.assert_allclose(loss, expected, rtol=1e-5)
+    assert set(terms) == {"loss", "squared_error", "kl", "total_correlation"}
+
+
+def test_total_correlation_loss_weighs_each_latent(images):
+    model = VariationalAutoencoder(2, images=images, rngs=nnx.Rngs(0))
+    settings = {"population": 100.0, "c": 1.0, "gamma": 0.0}
+    losses = [
+        total_correlation_loss(model, images, jax.random.key(1), beta=jnp.array(beta), **settings)
+        for beta in ([1.0, 1.0], [3.0, 1.0])
+    ]
+    mean, log_variance = model.encode(images)
+    first = gaussian_kl(mean[:, :1], log_variance[:, :1]).mean()
+    np.testing.assert_allclose(losses[1][0] - losses[0][0], 2 * first, rtol=1e-3)
+
+
+def test_total_correlation_agrees_with_the_audit():
+    """A code on a circle, whose coordinates depend on each other, half of it in every batch."""
+
+    class Ring:
+        def encode(self, x):
+            return x, jnp.full_like(x, jnp.log(0.05))
+
+        def sample(self, mean, log_variance, key):
+            return mean + jnp.exp(log_variance / 2) * jax.random.normal(key, mean.shape)
+
+        def decode(self, z):
+            return z
+
+    angle = np.linspace(0, 2 * np.pi, 600, endpoint=False)
+    points = jnp.stack([np.cos(angle), np.sin(angle)], axis=1)
+    audit = rate_audit(points, np.full(points.shape, np.log(0.05)), key=jax.random.key(0))
+    settings = {"population": 600.0, "c": 1.0, "beta": jnp.ones(2), "gamma": 1.0}
+    estimates = []
+    for key in jax.random.split(jax.random.key(1), 40):
+        batch_key, draw_key = jax.random.split(key)
+        batch = jax.random.choice(batch_key, points, (300,), replace=False)
+        loss, terms = total_correlation_loss(Ring(), batch, draw_key, **settings)
+        estimates.append(float(terms["total_correlation"]) / np.log(2))
+        np.testing.assert_allclose(
+            loss, terms["squared_error"] / 2 + terms["kl"] + terms["total_correlation"], rtol=1e-5
+        )
+    assert audit.total_correlation > 0.3
+    assert np.mean(estimates) == pytest.approx(audit.total_correlation, rel=0.05)
