@@ -32,7 +32,7 @@ lint: $(INSTALLED) ## check the code with ruff
 	@$(VENV) -m ruff check $(CODE)
 	@$(VENV) -m ruff format --check $(CODE)
 
-sweep: $(INSTALLED) ## train the headline AE and VAE over 5 seeds (resumes where it stopped)
+sweep: $(INSTALLED) ## seeds, plane and limit: what run only reads (half an hour; resumes)
 	@$(VENV) -m helpers.commands sweep
 
 readme: $(INSTALLED) ## put the numbers of figures/*.json into README.md

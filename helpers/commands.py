@@ -30,6 +30,11 @@ HEADLINES = (  # number of the notebook, key in its figures/*.json, the key in w
     ("03", "vae_prior_validity", "VAE: valid samples, z ~ N(0, I)"),
     ("03", "vae_prior_validity_strict", "VAE: valid samples by the strict tolerance"),
     ("03", "vae_prior_coverage", "VAE: coverage of the world by its valid samples"),
+    ("04", "vae_mutual_information_bits", "VAE: bits about the image that z keeps, exact"),
+    ("04", "vae_kl_bits", "VAE: bits that it pays for them (KL)"),
+    ("04", "vae_total_correlation_bits", "VAE: of the difference, dependence between latents"),
+    ("04", "limit_bits_at_vae_distortion", "bits that the limit R(D) asks for at its distortion"),
+    ("04", "limit_gap_bits_best", "bits over the limit of the nearest VAE, D below 10"),
 )
 
 

@@ -221,28 +221,32 @@ def rate_distortion_plane(schemes, *, entropy_bits, zero_rate_error, cloud=None,
     return fig
 
 
-def information_plane(limit, lines, pairs, *, entropy_bits, errors):
+def information_plane(limit, noisy, models, *, entropy_bits, errors):
     """Codes against the limit, squared error on a logarithmic axis over the range `errors`.
 
-    limit: (errors, rates, lower bounds) of R(D); lines: a label to (errors, bits); pairs: a label
-    to (errors, KL, exact information), the two joined: a full marker above a hollow one.
+    limit: (errors, rates, lower bounds) of R(D); noisy and models map a label to (errors, bound,
+    exact information): a solid line with the bound dotted above it, or a full marker for the bound
+    joined to a hollow one for the information.
     """
-    fig, ax = plt.subplots(figsize=(8.5, 5.8))
+    fig, ax = plt.subplots(figsize=(8.5, 5.6))
     ax.fill_between(limit[0], limit[2], limit[1], color="0.6", lw=0)
     ax.plot(*limit[:2], "k", lw=2.5, label="the limit R(D)")
-    for (label, line), style in zip(lines.items(), ("-o", "--o", "-.v", ":v"), strict=False):
-        ax.plot(*line, style, ms=4, lw=1.3, label=label)
-    for (label, (at, kl, bits)), marker in zip(pairs.items(), "s^P", strict=False):
-        colour = ax.plot(at, kl, marker, ms=7, label=f"{label}: KL")[0].get_color()
-        ax.vlines(at, bits, kl, colour, lw=1)
-        ax.plot(at, bits, marker, mfc="w", mec=colour, label=f"{label}: exact I")
+    colours = iter(SHAPE_COLOURS)
+    for (label, (at, bound, exact)), colour in zip(noisy.items(), colours, strict=False):
+        ax.plot(at, exact, "-o", c=colour, ms=4, label=f"{label}: exact I (dotted: R)")
+        ax.plot(at, bound, ":", c=colour)
+    for (label, (at, bound, exact)), marker in zip(models.items(), "s^P", strict=True):
+        (full,) = ax.plot(at, bound, marker, c=next(colours), ms=7)
+        full.set_label(f"{label}: KL (hollow: exact I)")
+        ax.vlines(at, exact, bound, full.get_color(), lw=1)
+        ax.plot(at, exact, marker, mfc="w", mec=full.get_color())
     ax.axhline(entropy_bits, color="0.35", ls="--", lw=1.2)
     ax.annotate(f"H(X) = {entropy_bits:g} bits", (errors[1], entropy_bits), (0, 3), fontsize=10,
                 ha="right", va="bottom", textcoords="offset points")  # fmt: skip
     _plain_log(ax.xaxis)
     ax.set(xlabel="squared error per image (z drawn)", ylabel="bits per image", xlim=errors)
-    ax.set_ylim(0, 1.6 * entropy_bits)
-    ax.legend(ncols=2, fontsize=9)
+    ax.set_ylim(0, 1.45 * entropy_bits)
+    ax.legend(fontsize=9)
     return fig
 
 

@@ -921,7 +921,7 @@ save_figure(fig, "01_rate_distortion_announced")
 # %% [markdown]
 # The limit $R(D)$ starts and ends in the two black diamonds and is convex in between. Our digits
 # are a real code, so the limit is nowhere above them. How far below it runs, the
-# Blahut-Arimoto algorithm will tell; notebook 04 is where it belongs.
+# Blahut-Arimoto algorithm tells in notebook 04.
 #
 # PCA cannot be drawn here at all: its $k$ numbers are real numbers, and a real number with all its
 # digits can hold any amount of information. The same is true of an autoencoder's latent code. To
@@ -943,7 +943,7 @@ display(
 - PCA with four components leaves an error of **{pca_errors[4]:.1f}** on held-out images, with 16
   still {pca_errors[16]:.1f}. Four numbers are enough to *name* an image, but not linearly.
 - A code that keeps the right 8 of 13 binary digits leaves {best_error[8]:.1f}, and one that keeps
-  12 leaves {best_error[12]:.2f}. The limit for any code at all is still to be computed.
+  12 leaves {best_error[12]:.2f}. What any code at all needs is computed in notebook 04.
 """)
 )
 
