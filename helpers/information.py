@@ -18,7 +18,7 @@ from jax.scipy.special import entr, logsumexp
 from helpers.objectives import gaussian_kl
 from helpers.shapes import FACTORS
 
-CHUNK = 64  # draws of z held against all images at once: n x L x CHUNK numbers of memory
+CHUNK = 32  # draws of z held against all images at once: n x L x CHUNK numbers of memory
 
 
 def check_finite(**arrays):
