@@ -81,6 +81,27 @@ def vae_loss(model, images, key, c=0.05, beta=1.0):
     return loss, {"loss": loss, "squared_error": error, "kl": kl}
 
 
+def cross_entropy_autoencoder_loss(model, images, key):
+    """Cross-entropy of D(E(x)) against x: nats per image (the key is not used)."""
+    del key
+    error = binary_cross_entropy(model.decode_logits(model.encode(images)), images).mean()
+    return error, {"loss": error, "cross_entropy": error}
+
+
+def cross_entropy_vae_loss(model, images, key, weight=1.0, beta=1.0):
+    """weight * cross-entropy + beta * KL, one draw of z per image: nats per image.
+
+    With both 1 it is minus the ELBO of Bernoulli pixels (Kingma and Welling 2013, appendix C.1);
+    grey pixels are taken as probabilities, so it cannot fall below their entropy.
+    """
+    mean, log_variance = model.encode(images)
+    logits = model.decode_logits(model.sample(mean, log_variance, key))
+    error = binary_cross_entropy(logits, images).mean()
+    kl = gaussian_kl(mean, log_variance).mean()
+    loss = weight * error + beta * kl
+    return loss, {"loss": loss, "cross_entropy": error, "kl": kl}
+
+
 def total_correlation_loss(model, images, key, population, c, beta, gamma):
     """squared_error / (2c) + sum_i beta_i KL_i + gamma TC: nats per image.
 

@@ -280,6 +280,22 @@ def clouds(codes, *, shape=None, share_axes=True, most=MOST_POINTS):
     return fig
 
 
+def class_clouds(codes, labels):
+    """Codes in the plane of the first two latents, coloured by ten classes: a panel per title."""
+    fig, axes = plt.subplots(1, len(codes), figsize=(8.5, 8.2 / len(codes) + 0.6), squeeze=False)
+    for ax, (title, points) in zip(axes.flat, codes.items(), strict=True):
+        take = np.linspace(0, len(points) - 1, min(len(points), MOST_POINTS)).astype(int)
+        xy = np.asarray(points)[take, :2]
+        dots = ax.scatter(
+            *xy.T, s=5, lw=0, c=np.asarray(labels)[take], cmap="tab10", vmin=-0.5, vmax=9.5
+        )
+        ax.set(title=title, xlabel="$z_1$")
+        _window(ax, xy)
+    axes[0, 0].set_ylabel("$z_2$")
+    fig.colorbar(dots, ax=axes, label="class", ticks=range(10))
+    return fig
+
+
 def panels(table, labels, *, x_label, log_x=False, log_y=False, hlines=None):
     """Columns of a DataFrame over its index, a panel each: labels maps a column to its y label.
 

@@ -54,12 +54,14 @@ def train(
     seed=0,
     batch_size=BATCH_SIZE,
     learning_rate=LEARNING_RATE,
+    optimizer=None,
 ):
-    """`fit_or_load` with the recipe's optimizer; returns the history.
+    """`fit_or_load` with the recipe's optimizer, unless another is given; returns the history.
 
     name: of the checkpoint, data/checkpoints/<name>-<epochs>-epochs.npz, so that a shortened run
     never overwrites a full one. Other arguments and errors as in `fit`.
     """
+    steps = epochs * (len(images) // batch_size)
     return fit_or_load(
         checkpoint(f"{name}-{epochs}-epochs"),
         model,
@@ -67,7 +69,7 @@ def train(
         loss,
         epochs=epochs,
         batch_size=batch_size,
-        optimizer=adam(learning_rate, epochs * (len(images) // batch_size)),
+        optimizer=optimizer or adam(learning_rate, steps),
         key=jax.random.fold_in(jax.random.key(seed), 1),  # nnx.Rngs(seed) draws from the key itself
         test_images=test_images,
     )

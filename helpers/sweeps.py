@@ -5,6 +5,7 @@ checkpoints, so that a sweep that was stopped goes on where it was.
 """
 
 import json
+import os
 
 import jax
 import jax.numpy as jnp
@@ -12,12 +13,14 @@ import numpy as np
 from flax import nnx
 from jax.tree_util import Partial
 
-from helpers import recipes
+from helpers import plotting, recipes, studies
+from helpers.digits import load_digits
+from helpers.generation import sample_prior
 from helpers.information import factor_information, mutual_information_gap
 from helpers.limits import image_rate_distortion
 from helpers.models import VariationalAutoencoder
 from helpers.objectives import gaussian_kl, squared_error
-from helpers.results import load_world, output_folder, record, recorded
+from helpers.results import load_world, output_folder, record, recorded, save_figure
 from helpers.shapes import FACTORS, shape_world
 from helpers.storage import digest
 
@@ -38,6 +41,20 @@ IDEAS = {  # what else may bring a VAE nearer the limit, each tried at these c
     "8 latents": {"latents": 8},
 }
 IDEAS_C = (0.6, 1.25)
+DIMENSION_RUNS = (  # (latents, seed, beta)
+    *((latents, 0, 1.0) for latents in (4, 16, 64, 30)),
+    *((latents, seed, 1.0) for seed in (1, 2) for latents in (20, 50, 10)),
+    *((20, 0, beta) for beta in (0.5, 2.0, 4.0)),
+)
+REPORT_RUNS = (  # (kind, data, latents, seed, improved)
+    *(("MLP", data, 2, seed, False) for seed in (1, 2) for data in ("mnist", "fashion_mnist")),
+    *(("MLP", "mnist", latents, seed, False) for seed in (1, 2) for latents in (3, 20)),
+    *(
+        ("CNN", data, latents, 0, False)
+        for data in ("mnist", "fashion_mnist")
+        for latents in (2, 20)
+    ),
+)
 
 
 def headline(seeds=SEEDS, epochs=recipes.EPOCHS):
@@ -166,4 +183,53 @@ def single_shape(seeds=SEEDS, epochs=recipes.SINGLE_EPOCHS):
     record("single_shape", epochs=epochs, seeds=list(seeds), schedules=schedules)
 
 
-PARTS = (headline, single_shape, plane, limit)
+def latent_dimension(runs=DIMENSION_RUNS, epochs=studies.GROUP_EPOCHS):
+    """Study 07's further VAEs on MNIST: figures/latent_dimension.json, after every run."""
+    (images, _), (test_images, _) = (load_digits("mnist", part) for part in ("train", "test"))
+    done, rows = [], {"test images": test_images[:10]}
+    for latents, seed, beta in runs:
+        model, history = studies.group_model(
+            "VAE", latents, images, test_images, seed=seed, epochs=epochs, beta=beta
+        )
+        numbers = studies.measure_group(model, history, test_images, jax.random.key(seed))
+        _tell(f"VAE, {latents} latents, seed {seed}, beta {beta:g}:", _scalars(numbers))
+        done.append({"latents": latents, "seed": seed, "beta": beta} | numbers)
+        record("latent_dimension", epochs=epochs, device=_device(), runs=done)
+        if latents in (4, 16, 64):
+            rows[f"{latents} latents"] = model.decode(model.encode(test_images[:10])[0])
+        elif latents == 30:
+            rows["30, z ~ N(0, I)"] = sample_prior(model, jax.random.key(30), 10)
+    save_figure(plotting.image_rows(rows), "07_further_sizes")
+
+
+def mlp_and_cnn(runs=REPORT_RUNS, epochs=studies.REPORT_EPOCHS):
+    """Study 06's further models: figures/mlp_and_cnn.json, after every run."""
+    done, sets = [], {}
+    for kind, data, latents, seed, improved in runs:
+        if data not in sets:
+            sets[data] = (*load_digits(data, "train"), *load_digits(data, "test"))
+            judge, _ = studies.classifier(data, *sets[data])
+        images, _, test_images, _ = sets[data]
+        model, history = studies.report_model(
+            kind, latents, images, test_images, data=data, seed=seed, epochs=epochs,
+            improved=improved,
+        )  # fmt: skip
+        numbers = studies.measure_report(
+            model, history, images, test_images, judge, jax.random.key(seed)
+        )
+        _tell(f"{kind} on {data}, {latents} latents, seed {seed}:", numbers)
+        about = {"kind": kind, "data": data, "latents": latents, "seed": seed}
+        done.append(about | {"improved": improved} | numbers)
+        record("mlp_and_cnn", epochs=epochs, device=_device(), runs=done)
+
+
+def _scalars(numbers):
+    return {name: value for name, value in numbers.items() if np.ndim(value) == 0}
+
+
+def _device():
+    device = jax.devices()[0]
+    return f"{device.platform}, {device.device_kind}, {os.cpu_count()} cores"
+
+
+PARTS = (headline, single_shape, plane, limit, latent_dimension, mlp_and_cnn)

@@ -56,9 +56,11 @@ def _per_epoch(loss, epochs):
 
 
 def _step(model, optimizer, loss, images, key):
+    model.train()  # batch normalisation by the batch; a model is in eval mode otherwise
     step = nnx.value_and_grad(loss, has_aux=True, allow_int=True)  # ints: a module's counters
     (_, terms), gradients = step(model, images, key)
     optimizer.update(model, gradients)
+    model.eval()
     return terms
 
 

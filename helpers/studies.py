@@ -1,0 +1,222 @@
+"""The studies of real images (notebooks 06 and 07): settings of two reports, and what is measured.
+
+The MLP and the CNN of the VAE report (S. Zhao 2023) and the AE and VAE of the group report
+(E. Edvinsson and others 2025), with the budgets that they state; where they state none, ours.
+"""
+
+from functools import cache, partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax import nnx
+from jax.scipy.special import entr, logsumexp
+from jax.scipy.stats import norm
+from jax.tree_util import Partial
+
+from helpers import recipes
+from helpers.generation import sample_prior
+from helpers.information import rate_audit
+from helpers.models import (
+    Autoencoder,
+    ConvolutionalVariationalAutoencoder,
+    VariationalAutoencoder,
+    perceptron,
+)
+from helpers.objectives import (
+    binary_cross_entropy,
+    cross_entropy_autoencoder_loss,
+    cross_entropy_vae_loss,
+    gaussian_kl,
+    squared_error,
+    vae_loss,
+)
+
+GROUP = {"encoder_widths": (512,), "decoder_widths": (512,), "activation": nnx.relu}
+GROUP_EPOCHS, GROUP_BATCH, GROUP_RATE = 50, 100, 3e-4  # the batch is our reading of its sums
+MLP = {"encoder_widths": (300, 100, 10), "decoder_widths": (10, 100, 300), "activation": nnx.elu}
+REPORT_EPOCHS, REPORT_BATCH, REPORT_C = 15, 256, 0.05
+REPORT_RATES = {"MLP": 2.5e-3, "CNN": 1.5e-3}
+CLASSES = 10
+SURE = 0.9  # a classifier that gives one class more than this is sure of an image
+
+constant_adam = cache(optax.adam)  # equal settings, one object: nothing is compiled again
+
+
+def group_model(
+    kind, latents, images, test_images, *, seed=0, epochs=GROUP_EPOCHS, weight=1.0, beta=1.0
+):
+    """The group report's "AE" or "VAE", trained or loaded: (model, history)."""
+    if kind == "AE":
+        model = Autoencoder(latents, rngs=nnx.Rngs(seed), **GROUP)
+        loss = cross_entropy_autoencoder_loss
+    else:
+        model = VariationalAutoencoder(latents, rngs=nnx.Rngs(seed), **GROUP)
+        loss = Partial(cross_entropy_vae_loss, weight=float(weight), beta=float(beta))
+    name = f"group-{kind}-{latents}-weight{weight:g}-beta{beta:g}-seed{seed}"
+    history = recipes.train(
+        name,
+        model,
+        images,
+        loss,
+        epochs=epochs,
+        batch_size=GROUP_BATCH,
+        optimizer=constant_adam(GROUP_RATE),
+        test_images=test_images,
+        seed=seed,
+    )
+    return model, history
+
+
+def report_model(
+    kind,
+    latents,
+    images,
+    test_images,
+    *,
+    data,
+    c=REPORT_C,
+    seed=0,
+    epochs=REPORT_EPOCHS,
+    improved=False,
+):
+    """The VAE report's "MLP" or "CNN", trained or loaded: (model, history).
+
+    data: the name of the data set, for the checkpoint. improved: with the project's schedule
+    (the rate rises, rests and falls to zero) and, the MLP, starting from the mean image.
+    """
+    settings = {"variance": "softplus", "rngs": nnx.Rngs(seed)}
+    if kind == "CNN":
+        model = ConvolutionalVariationalAutoencoder(latents, **settings)
+    else:
+        start = images if improved else None
+        model = VariationalAutoencoder(latents, images=start, **settings, **MLP)
+    rate = REPORT_RATES[kind]
+    optimizer = {"learning_rate": rate} if improved else {"optimizer": constant_adam(rate)}
+    history = recipes.train(
+        f"report-{kind}-{data}-{latents}-c{c:g}-{'improved-' * improved}seed{seed}",
+        model,
+        images,
+        Partial(vae_loss, c=float(c), beta=1.0),
+        epochs=epochs,
+        batch_size=REPORT_BATCH,
+        test_images=test_images,
+        seed=seed,
+        **optimizer,
+    )
+    return model, history
+
+
+@partial(jax.jit, static_argnames=("graphdef", "samples"))
+def _log_weights(graphdef, state, image, key, samples):
+    model = nnx.merge(graphdef, state)
+    mean, log_variance = model.encode(image[None])
+    z = mean + jnp.exp(log_variance / 2) * jax.random.normal(key, (samples, mean.shape[1]))
+    log_q = norm.logpdf(z, mean, jnp.exp(log_variance / 2)).sum(axis=1)
+    log_p = norm.logpdf(z).sum(axis=1)
+    error = binary_cross_entropy(model.decode_logits(z), jnp.broadcast_to(image, (samples, 28, 28)))
+    return logsumexp(log_p - error - log_q) - jnp.log(samples)
+
+
+def log_likelihood(model, images, key, samples=500):
+    """log p(x) of images (n, 28, 28) under Bernoulli pixels, (n,) nats: an importance-weighted
+    bound, log of the mean over `samples` z ~ q(z|x) of p(x, z) / q(z|x), at least the ELBO and
+    rising to log p(x) (Burda et al. 2015, arXiv:1509.00519, eq. 8)."""
+    graphdef, state = nnx.split(model)
+    keys = jax.random.split(key, len(images))
+    one = lambda image, key: _log_weights(graphdef, state, image, key, samples)  # noqa: E731
+    return jax.lax.map(lambda pair: one(*pair), (jnp.asarray(images), keys))
+
+
+def measure_group(model, history, test_images, key, n=1000) -> dict:
+    """What the group report tells of a VAE, and what it does not: nats per image, bits."""
+    mean, log_variance = model.encode(test_images)
+    kl = np.array(
+        [gaussian_kl(mean[:, [i]], log_variance[:, [i]]).mean() for i in range(len(mean.T))]
+    )
+    return {
+        "final_train_elbo": -history["loss"].iloc[-1],
+        "final_test_elbo": -history["test_loss"].iloc[-1],
+        "average_train_elbo": -history["loss"].mean(),
+        "average_test_elbo": -history["test_loss"].mean(),
+        "test_log_likelihood": float(log_likelihood(model, test_images[:n], key).mean()),
+        "active_units": int((mean.var(axis=0) > 0.01).sum()),  # as Burda et al. count them
+        "bits_per_latent": np.sort(kl)[::-1] / np.log(2),
+        "test_mse_per_pixel": float(squared_error(test_images, model.decode(mean)).mean()) / 784,
+        "train_elbo": -history["loss"].to_numpy(),
+        "test_elbo": -history["test_loss"].to_numpy(),
+    }
+
+
+def _with_classes(images, labels):
+    """Rows of 784 pixels and, after them, the class one-hot: `fit` takes arrays of any shape."""
+    return jnp.concatenate([images.reshape(len(images), -1), jax.nn.one_hot(labels, CLASSES)], 1)
+
+
+def _classifier_loss(model, rows, key):
+    del key
+    pixels, classes = jnp.split(rows, [rows.shape[1] - CLASSES], axis=1)
+    log_p = jax.nn.log_softmax(model(pixels))
+    loss = -(classes * log_p).sum(axis=1).mean()
+    return loss, {"loss": loss, "accuracy": (log_p.argmax(1) == classes.argmax(1)).mean()}
+
+
+def classifier(data, images, labels, test_images, test_labels, *, epochs=10):
+    """An MLP that tells the ten classes apart, the judge of generated images: (model, history).
+
+    model(rows (n, 784)) -> logits (n, 10).
+    """
+    model = perceptron([784, 512, 256, CLASSES], rngs=nnx.Rngs(0))
+    history = recipes.train(
+        f"classifier-{data}",
+        model,
+        _with_classes(images, labels),
+        _classifier_loss,
+        epochs=epochs,
+        test_images=_with_classes(test_images, test_labels),
+    )
+    return model, history
+
+
+def class_probabilities(judge, images):
+    """P(class | image), (n, 10), by a `classifier`."""
+    return np.asarray(jax.nn.softmax(judge(jnp.asarray(images).reshape(len(images), -1))))
+
+
+def nearest_distance(images, others):
+    """||x - y||^2 from each image to the nearest of the others, (n,)."""
+    images, others = (jnp.asarray(a).reshape(len(a), -1) for a in (images, others))
+    energy = (others**2).sum(axis=1)
+
+    def one(x):
+        return jnp.min(energy - 2 * others @ x) + x @ x
+
+    return np.maximum(jax.lax.map(one, images, batch_size=64), 0)
+
+
+def measure_report(model, history, train_images, test_images, judge, key, n=1000) -> dict:
+    """The report's losses, and numbers for what it judges by eye in n samples from the prior.
+
+    sure: share of which the judge is sure; class_entropy_bits: of its guesses; to_train, to_test:
+    median squared distance to the nearest of as many training and test images; prior_divergence:
+    KL(q(z) || N(0, I)), bits, with q(z) the mixture of 2,000 test images.
+    """
+    sample_key, audit_key = jax.random.split(key)
+    samples = sample_prior(model, sample_key, n)
+    p = class_probabilities(judge, samples)
+    mean, log_variance = model.encode(test_images[:2000])
+    audit = rate_audit(mean, log_variance, key=audit_key, draws=2)
+    last = history.iloc[-1]
+    return {
+        "loss": last["loss"],
+        "reconstruction": last["loss"] - last["kl"],
+        "kl": last["kl"],
+        "test_loss": last["test_loss"],
+        "sure": float((p.max(axis=1) > SURE).mean()),
+        "class_entropy_bits": float(entr(p.mean(axis=0)).sum() / np.log(2)),
+        "to_train": float(np.median(nearest_distance(samples, train_images[: len(test_images)]))),
+        "to_test": float(np.median(nearest_distance(samples, test_images))),
+        "prior_divergence_bits": audit.kl - audit.mutual_information,
+        "information_bits": audit.mutual_information,
+    }

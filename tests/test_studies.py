@@ -1,0 +1,114 @@
+"""The studies' models and measures, on small stand-ins for the digits and against closed forms."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+from scipy.spatial.distance import cdist
+
+from helpers import studies
+from helpers.objectives import binary_cross_entropy, cross_entropy_vae_loss
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Where checkpoints are written."""
+    monkeypatch.setenv("LATENT_BITS_OUTPUT_DIR", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def bars():
+    """600 images of ten classes: a bright row in one of ten places, and noise; their labels."""
+    generator = np.random.default_rng(0)
+    labels = generator.integers(0, 10, 600)
+    images = generator.uniform(0, 0.2, (600, 28, 28)).astype(np.float32)
+    images[np.arange(600), 4 + 2 * labels] = 0.9
+    return images, labels
+
+
+class Fixed(nnx.Module):
+    """A posterior N(mean, 1) and a decoder that ignores z: its likelihood is known."""
+
+    def __init__(self, mean):
+        self.mean = mean
+
+    def encode(self, x):
+        return jnp.full((len(x), 2), self.mean), jnp.zeros((len(x), 2))
+
+    def decode_logits(self, z):
+        return jnp.full((len(z), 28, 28), 0.3)
+
+
+def test_the_likelihood_of_a_decoder_that_ignores_z_is_its_cross_entropy(bars):
+    images = bars[0][:4]
+    exact = -binary_cross_entropy(jnp.full(images.shape, 0.3), images)
+    at_prior = studies.log_likelihood(Fixed(0.0), images, jax.random.key(0), samples=5)
+    np.testing.assert_allclose(at_prior, exact, rtol=1e-5)
+    off_prior = studies.log_likelihood(Fixed(0.5), images, jax.random.key(0), samples=5000)
+    np.testing.assert_allclose(off_prior, exact, atol=0.2)
+    one = studies.log_likelihood(Fixed(0.5), images, jax.random.key(1), samples=1)
+    assert np.mean(one) < np.mean(exact)
+
+
+def test_a_vae_of_the_group_report_is_trained_and_measured(bars, folder):
+    images, test_images = bars[0][:500], bars[0][500:]
+    model, history = studies.group_model("VAE", 3, images, test_images, epochs=2)
+    numbers = studies.measure_group(model, history, test_images, jax.random.key(0), n=50)
+    assert numbers["final_test_elbo"] == -history["test_loss"].iloc[-1]
+    assert numbers["average_train_elbo"] == -history["loss"].mean()
+    assert len(numbers["bits_per_latent"]) == 3
+    assert np.all(np.diff(numbers["bits_per_latent"]) <= 0)
+    assert 0 <= numbers["active_units"] <= 3
+    kl = numbers["bits_per_latent"].sum() * np.log(2)
+    _, terms = cross_entropy_vae_loss(model, test_images, jax.random.key(1))
+    assert kl == pytest.approx(float(terms["kl"]), rel=1e-4)
+
+
+def test_other_weights_are_other_models(bars, folder):
+    images, test_images = bars[0][:500], bars[0][500:]
+    kls = []
+    for beta in (0, 1):
+        _, history = studies.group_model("VAE", 2, images, test_images, epochs=3, beta=beta)
+        kls.append(history["kl"].iloc[-1])
+    assert kls[0] > kls[1]
+    model, history = studies.group_model("AE", 2, images, test_images, epochs=1)
+    assert list(history) == ["epoch", "loss", "cross_entropy", "test_loss", "test_cross_entropy"]
+    assert model.encode(test_images).shape == (100, 2)
+
+
+def test_the_report_s_networks_are_those_it_prints(bars, folder):
+    images, test_images = bars[0][:500], bars[0][500:]
+    model, _ = studies.report_model("MLP", 2, images, test_images, data="bars", epochs=1)
+    shapes = [layer.kernel.shape for layer in model.encoder.layers if hasattr(layer, "kernel")]
+    assert shapes == [(784, 300), (300, 100), (100, 10), (10, 4)]
+    shapes = [layer.kernel.shape for layer in model.decoder.layers if hasattr(layer, "kernel")]
+    assert shapes == [(2, 10), (10, 100), (100, 300), (300, 784)]
+
+
+def test_the_judge_learns_and_measures(bars, folder):
+    images, labels = bars
+    data = images[:500], labels[:500], images[500:], labels[500:]
+    judge, history = studies.classifier("bars", *data, epochs=10)
+    assert history["test_accuracy"].iloc[-1] > 0.9
+    p = studies.class_probabilities(judge, images[500:])
+    assert p.shape == (100, 10)
+    np.testing.assert_allclose(p.sum(axis=1), 1, rtol=1e-5)
+    assert (p.argmax(axis=1) == labels[500:]).mean() == pytest.approx(
+        history["test_accuracy"].iloc[-1], abs=0.011
+    )
+
+    model, history = studies.report_model("MLP", 2, data[0], data[2], data="bars", epochs=2)
+    numbers = studies.measure_report(model, history, data[0], data[2], judge, jax.random.key(0), 50)
+    assert 0 <= numbers["sure"] <= 1
+    assert 0 <= numbers["class_entropy_bits"] <= np.log2(10) + 1e-6
+    assert numbers["loss"] == pytest.approx(numbers["reconstruction"] + numbers["kl"])
+    assert numbers["information_bits"] <= np.log2(100) + 0.01
+
+
+def test_nearest_distance_against_all_pairs(bars):
+    some, others = bars[0][:20], bars[0][20:300]
+    pairs = cdist(some.reshape(20, -1), others.reshape(280, -1), "sqeuclidean")
+    np.testing.assert_allclose(studies.nearest_distance(some, others), pairs.min(axis=1), rtol=1e-3)
+    np.testing.assert_allclose(studies.nearest_distance(some, some), 0, atol=1e-3)
