@@ -1,19 +1,24 @@
 """MNIST and Fashion-MNIST, from the original files: found, or downloaded and verified.
 
-A file is looked for under LATENT_BITS_DATA_DIR, then in data/, then fetched into data/. Every file
-is checked against the SHA-256 of the original before anything of it is used.
+A file is looked for in the user's own folder, then in data/, then fetched into data/. Its bytes are
+read once and checked against the SHA-256 of the original before anything of them is used.
 """
 
 import gzip
+import hashlib
 import math
 import os
+import sys
 import zlib
 from pathlib import Path
 
 import numpy as np
 import pooch
+from IPython import get_ipython
+from tqdm import tqdm
 
 from helpers.results import output_folder
+from helpers.storage import ROOT
 
 HASHES = {
     "mnist": {
@@ -42,98 +47,111 @@ MIRRORS = {
 PREFIXES = {"train": "train", "test": "t10k"}
 RETRIES = 2  # per mirror, each after a longer pause
 
+# Pooch announces each download with the path of the cache: noise in an executed notebook.
+pooch.get_logger().setLevel("WARNING")
 
-def _parse_idx(data: bytes, name: str, dimensions: int):
-    """The array of bytes that an idx file holds; ValueError where it holds something else."""
+
+def read_idx(packed: bytes, dimensions: int, source):
+    """The array of unsigned bytes in a gzipped idx file (LeCun's format of MNIST).
+
+    packed: the file's bytes; source: its name, for errors. Raises ValueError, naming it, if it is
+    cut short, not gzip, or not an idx file of unsigned bytes in that many dimensions.
+    """
+    try:
+        data = gzip.decompress(packed)
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError(f"{source}: not a whole gzip file: {error}") from error
     if len(data) < 4 or data[:2] != b"\0\0":
-        raise ValueError(f"{name}: expected an idx file, it starts with {data[:4]!r}")
+        raise ValueError(f"{source}: expected an idx file, it starts with {data[:4]!r}")
     if data[2] != 0x08 or data[3] != dimensions:
-        raise ValueError(
-            f"{name}: expected unsigned bytes in {dimensions} dimensions, "
-            f"got type 0x{data[2]:02x} in {data[3]}"
-        )
+        raise ValueError(f"{source}: expected unsigned bytes (type 0x08) in {dimensions} "
+                         f"dimensions, got type 0x{data[2]:02x} in {data[3]}")  # fmt: skip
     start = 4 + 4 * dimensions
     if len(data) < start:
-        raise ValueError(f"{name}: it ends after {len(data)} bytes, within its header")
+        raise ValueError(f"{source}: it ends after {len(data)} bytes, within its header")
     shape = tuple(int(size) for size in np.frombuffer(data, ">u4", dimensions, offset=4))
-    if len(data) - start != math.prod(shape):
-        raise ValueError(
-            f"{name}: expected {math.prod(shape)} bytes for the shape {shape}, "
-            f"got {len(data) - start}"
-        )
+    if 0 in shape or len(data) - start != math.prod(shape):
+        raise ValueError(f"{source}: expected {math.prod(shape)} bytes, at least 1, for the shape "
+                         f"{shape}, got {len(data) - start}")  # fmt: skip
     return np.frombuffer(data, np.uint8, offset=start).reshape(shape)
 
 
-def read_idx(path, dimensions: int):
-    """A gzipped idx file of unsigned bytes as an array (LeCun's format of MNIST).
+def _verified(path, sha256) -> bytes:
+    """The bytes of a file; ValueError unless they are the original's."""
+    data = path.read_bytes()
+    found = hashlib.sha256(data).hexdigest()
+    if found != sha256:
+        raise ValueError(f"{path}: not the original file: expected SHA-256 {sha256}, got {found}")
+    return data
 
-    Raises ValueError, naming the file, if it is cut short, not gzip, or not such an idx file.
+
+def _stream(url, output_file, pooch_object):
+    """Pooch's downloader, with a bar of its own for each attempt, so that a retry starts at 0."""
+    live = getattr(get_ipython(), "kernel", None) is not None or sys.stderr.isatty()
+    off = os.environ.get("LATENT_BITS_PROGRESS") == "0" or not live
+    name = url.rpartition("/")[2]
+    with tqdm(total=1, desc=name, unit="B", unit_scale=True, leave=False, disable=off) as bar:
+        fetch = pooch.HTTPDownloader(progressbar=bar, chunk_size=2**16, timeout=30)
+        fetch(url, output_file, pooch_object)
+
+
+def _download(mirror, file, sha256, folder):
+    """Fetch one file into a folder: its path.
+
+    Pooch writes to a temporary name and moves the file to its own only once its hash is right.
+    Raises OSError if it does not come, ValueError if something else does.
     """
-    try:
-        data = gzip.decompress(Path(path).read_bytes())
-    except (OSError, EOFError, zlib.error) as error:
-        raise ValueError(f"{path}: not a whole gzip file: {error}") from error
-    return _parse_idx(data, str(path), dimensions)
+    registry = pooch.create(folder, mirror, registry={file: sha256}, retry_if_failed=RETRIES)
+    path = Path(registry.fetch(file, downloader=_stream))
+    path.chmod(0o644)  # the temporary file was its owner's alone
+    return path
 
 
-def _download(name, file, folder):
-    """Fetch and verify one file from the first mirror that has it: its path, or an OSError."""
-    progress = os.environ.get("LATENT_BITS_PROGRESS") != "0"
-    tried = []
-    for mirror in MIRRORS[name]:
-        registry = pooch.create(
-            folder, mirror, registry={file: HASHES[name][file]}, retry_if_failed=RETRIES
-        )
-        fetch = pooch.HTTPDownloader(progressbar=progress, timeout=30)
+def _original(name, file, data_dir) -> bytes:
+    """The verified bytes of a file: the user's own, else one kept in data/, else a new download."""
+    sha256 = HASHES[name][file]
+    given = filter(None, (data_dir, os.environ.get("LATENT_BITS_DATA_DIR")))
+    own = [ROOT / folder / name for folder in given]
+    kept = [output_folder("data") / name, ROOT / "data" / name]
+    looked, tried = [], []
+    for folder in dict.fromkeys(own + kept):
         try:
-            return Path(registry.fetch(file, downloader=fetch))
-        except (OSError, ValueError) as error:  # ValueError: what came has another hash
-            tried.append(f"  {mirror}{file}: {str(error).splitlines()[0]}")
-    return tried
-
-
-def _find(name, file, data_dir):
-    """The path of a file with the right hash."""
-    own = data_dir or os.environ.get("LATENT_BITS_DATA_DIR")
-    folders = [Path(own) / name] if own else []
-    folders.append(output_folder("data") / name)
-    for folder in folders:
-        path = folder / file
-        if not path.exists():
-            continue
-        found = pooch.file_hash(path)
-        if found != HASHES[name][file]:
-            raise ValueError(
-                f"{path}: expected SHA-256 {HASHES[name][file]}, got {found}: not the original "
-                "file; delete it and it is fetched again"
-            )
-        return path
-    result = _download(name, file, folders[-1])
-    if isinstance(result, Path):
-        return result
-    looked = "\n".join(f"  {folder}" for folder in folders)
-    raise FileNotFoundError(
-        f"{name}/{file} is not here and could not be fetched.\nLooked in\n{looked}\nTried\n"
-        + "\n".join(result)
-        + f"\nDownload it by hand into {folders[0]}, or set LATENT_BITS_DATA_DIR to the folder "
-        f"that holds {name}/."
-    )
+            return _verified(folder / file, sha256)
+        except FileNotFoundError:
+            looked.append(f"{folder / file}: not there")
+        except ValueError as error:
+            if folder in own:  # it is not ours to replace, nor to pass over in silence
+                raise
+            looked.append(str(error))
+    for mirror in MIRRORS[name]:
+        try:
+            return _verified(_download(mirror, file, sha256, kept[0]), sha256)
+        except (OSError, ValueError) as error:
+            tried.append(f"{mirror}{file}: {type(error).__name__}: {error}")
+    places = f"put it into {(own + kept)[0]}"
+    if not own:
+        places += f", or set LATENT_BITS_DATA_DIR to the folder that holds {name}/"
+    lines = [f"{name}/{file} is not here and could not be fetched.", "Looked in:"]
+    lines += [f"  {line}" for line in looked] + ["Tried:"] + [f"  {line}" for line in tried]
+    raise FileNotFoundError("\n".join([*lines, f"Download it by hand and {places}."]))
 
 
 def load_digits(name: str, split: str, data_dir=None):
     """images (n, 28, 28) float32 in [0, 1] and labels (n,) int32 of a data set's part.
 
     name: "mnist" or "fashion_mnist" (LeCun et al. 1998; Xiao et al. 2017); split: "train" (60,000)
-    or "test" (10,000); data_dir: holds <name>/, instead of LATENT_BITS_DATA_DIR. Raises ValueError
-    for another name or split and for a file that is not the original, FileNotFoundError where
-    there is neither file nor network.
+    or "test" (10,000); data_dir: a folder that holds <name>/, looked in before that which
+    LATENT_BITS_DATA_DIR names. Raises ValueError for another name or split and for an own file
+    that is not the original, FileNotFoundError where there is neither file nor network.
     """
     for argument, value, known in (("name", name, HASHES), ("split", split, PREFIXES)):
         if value not in known:
             raise ValueError(f"{argument}: expected one of {', '.join(known)}, got {value!r}")
-    prefix = PREFIXES[split]
-    images = read_idx(_find(name, f"{prefix}-images-idx3-ubyte.gz", data_dir), 3)
-    labels = read_idx(_find(name, f"{prefix}-labels-idx1-ubyte.gz", data_dir), 1)
-    if len(images) != len(labels):
-        raise ValueError(f"{name} {split}: {len(images)} images and {len(labels)} labels")
-    return images.astype(np.float32) / 255, labels.astype(np.int32)
+    arrays = []
+    for kind, dimensions in (("images-idx3", 3), ("labels-idx1", 1)):
+        file = f"{PREFIXES[split]}-{kind}-ubyte.gz"
+        arrays.append(read_idx(_original(name, file, data_dir), dimensions, f"{name}/{file}"))
+    pixels, labels = arrays
+    if len(pixels) != len(labels):
+        raise ValueError(f"{name} {split}: {len(pixels)} images and {len(labels)} labels")
+    return np.divide(pixels, 255, dtype=np.float32), labels.astype(np.int32)

@@ -47,11 +47,18 @@ class Convolution(_Kernel):
         self.stride = stride
 
     def __call__(self, x):
-        _, h, w, _ = x.shape
-        padded, s = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0))), self.stride
-        taps = [padded[:, i : i + h : s, j : j + w : s] for i in range(3) for j in range(3)]
-        weights = self.kernel[...].reshape(-1, self.kernel.shape[3])
-        return jnp.concatenate(taps, axis=3) @ weights + self.bias
+        (_, h, w, _), s = x.shape, self.stride
+        *_, n_in, n_out = self.kernel.shape
+        x = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
+        # Slices of what is smaller: of x, or, where few channels come out, of its products.
+        multiply_first = s**2 * n_out < n_in
+        if multiply_first:
+            x = x @ self.kernel[...].transpose(2, 0, 1, 3).reshape(n_in, -1)
+        taps = [x[:, i : i + h : s, j : j + w : s] for i in range(3) for j in range(3)]
+        if multiply_first:
+            taps = [tap[..., k * n_out : (k + 1) * n_out] for k, tap in enumerate(taps)]
+            return sum(taps) + self.bias
+        return jnp.concatenate(taps, axis=3) @ self.kernel[...].reshape(-1, n_out) + self.bias
 
 
 class TransposedConvolution(_Kernel):

@@ -3,10 +3,20 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from flax import nnx
 
-from helpers.models import Autoencoder, VariationalAutoencoder, perceptron
+from helpers.models import (
+    Autoencoder,
+    Convolution,
+    ConvolutionalVariationalAutoencoder,
+    TransposedConvolution,
+    VariationalAutoencoder,
+    perceptron,
+)
+from helpers.objectives import vae_loss
+from helpers.training import fit
 
 MODELS = [Autoencoder, VariationalAutoencoder]
 
@@ -154,3 +164,107 @@ def test_no_key_is_stored_in_a_model(Model):
 def test_a_code_of_no_numbers_is_refused(Model, latent_size):
     with pytest.raises(ValueError, match=f"latent_size: expected at least 1, got {latent_size}"):
         small(Model, latent_size)
+
+
+def strided(x, kernel, stride=2):
+    """XLA's 3x3 convolution with padding 1."""
+    layout = ("NHWC", "HWIO", "NHWC")
+    padding = ((1, 1), (1, 1))
+    return jax.lax.conv_general_dilated(x, kernel, (stride,) * 2, padding, dimension_numbers=layout)
+
+
+def transposed(x, kernel, side):
+    """The gradient of the strided convolution from (side, side): PyTorch's ConvTranspose2d."""
+    back = kernel.swapaxes(2, 3)
+    pictures = jnp.zeros((len(x), side, side, kernel.shape[3]))
+    return jax.vjp(lambda y: strided(y, back), pictures)[1](x)[0]
+
+
+def assert_same_with_gradients(layer, reference, x):
+    """Outputs, and gradients by x, kernel and bias, of a layer and of a function of (x, kernel)."""
+    graphdef, state = nnx.split(layer)
+    weights = jax.random.normal(jax.random.key(7), layer(x).shape)
+
+    def ours(x, state):
+        return (nnx.merge(graphdef, state)(x) * weights).sum()
+
+    def theirs(x, state):
+        pure = nnx.to_pure_dict(state)
+        return ((reference(x, pure["kernel"]) + pure["bias"]) * weights).sum()
+
+    np.testing.assert_allclose(layer(x), reference(x, layer.kernel[...]), atol=2e-5)
+    found, expected = (jax.grad(f, argnums=(0, 1))(x, state) for f in (ours, theirs))
+    for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("side", "n_in", "n_out", "stride"),
+    [(28, 1, 32, 2), (14, 32, 64, 2), (7, 64, 32, 2), (28, 32, 1, 1), (5, 9, 1, 2), (6, 3, 4, 1)],
+)
+def test_a_convolution_is_that_of_xla(side, n_in, n_out, stride):
+    layer = Convolution(n_in, n_out, stride=stride, rngs=nnx.Rngs(1))
+    x = jax.random.normal(jax.random.key(0), (3, side, side, n_in))
+    assert layer(x).shape == (3, -(-side // stride), -(-side // stride), n_out)
+    assert_same_with_gradients(layer, lambda x, kernel: strided(x, kernel, stride), x)
+
+
+@pytest.mark.parametrize(
+    ("side", "n_in", "n_out", "extra"),
+    [(4, 32, 64, 0), (7, 64, 32, 1), (14, 32, 32, 1), (1, 2, 3, 0), (3, 5, 2, 1)],
+)
+def test_a_transposed_convolution_is_the_gradient_of_one(side, n_in, n_out, extra):
+    layer = TransposedConvolution(n_in, n_out, extra=extra, rngs=nnx.Rngs(1))
+    x = jax.random.normal(jax.random.key(0), (3, side, side, n_in))
+    out = 2 * side - 1 + extra
+    assert layer(x).shape == (3, out, out, n_out)
+    assert_same_with_gradients(layer, lambda x, kernel: transposed(x, kernel, out), x)
+
+
+@pytest.mark.parametrize("variance", ["log", "softplus"])
+def test_a_convolutional_vae_is_a_vae(images, variance):
+    model = ConvolutionalVariationalAutoencoder(3, variance=variance, rngs=nnx.Rngs(0))
+    mean, log_variance = model.encode(images)
+    assert mean.shape == log_variance.shape == (len(images), 3)
+    x_hat = model.decode(model.sample(mean, log_variance, jax.random.key(0)))
+    assert x_hat.shape == images.shape
+    assert float(x_hat.min()) > 0
+    assert float(x_hat.max()) < 1
+
+
+def test_fit_keeps_running_statistics_and_everything_else_uses_them(images):
+    model = ConvolutionalVariationalAutoencoder(2, rngs=nnx.Rngs(0))
+    before = jax.tree.map(np.asarray, nnx.to_pure_dict(nnx.state(model, nnx.BatchStat)))
+    settings = {"batch_size": 4, "optimizer": optax.sgd(1e-3), "key": jax.random.key(0)}
+    with_test, without = (
+        ConvolutionalVariationalAutoencoder(2, rngs=nnx.Rngs(0)) for _ in range(2)
+    )
+    fit(with_test, images, vae_loss, epochs=2, test_images=1 - images, **settings)
+    fit(without, images, vae_loss, epochs=2, **settings)
+    kept = [nnx.to_pure_dict(nnx.state(m, nnx.BatchStat)) for m in (with_test, without)]
+    for a, b, c in zip(*map(jax.tree.leaves, (*kept, before)), strict=True):
+        np.testing.assert_array_equal(a, b)  # held-out images leave no trace
+        assert np.abs(np.asarray(a) - c).max() > 0
+    alone = with_test.encode(images[:1])[0]
+    np.testing.assert_allclose(alone, with_test.encode(images)[0][:1], rtol=1e-3, atol=1e-4)
+    after = nnx.to_pure_dict(nnx.state(with_test, nnx.BatchStat))
+    for a, b in zip(jax.tree.leaves(after), jax.tree.leaves(kept[0]), strict=True):
+        np.testing.assert_array_equal(a, b)  # nor does looking
+
+
+def test_softplus_variance_stays_positive_and_differentiable(images):
+    model = VariationalAutoencoder(2, variance="softplus", rngs=nnx.Rngs(0))
+    model.encoder.layers[-1].bias[...] = jnp.array([0.0, 0.0, -200.0, 200.0])
+    _, log_variance = model.encode(images)
+    np.testing.assert_allclose(log_variance[:, 0], np.log(1e-8), rtol=1e-4)
+    np.testing.assert_allclose(log_variance[:, 1], np.log(200), rtol=1e-2)
+    gradients = nnx.grad(lambda m: m.encode(images)[1].sum())(model)
+    assert all(np.isfinite(g).all() for g in jax.tree.leaves(gradients))
+
+
+@pytest.mark.parametrize("Model", [VariationalAutoencoder, ConvolutionalVariationalAutoencoder])
+def test_another_variance_is_refused(Model):
+    with pytest.raises(ValueError, match="variance"):
+        Model(2, variance="exp", rngs=nnx.Rngs(0))
+    with pytest.raises(ValueError, match="latent_size"):
+        Model(0, rngs=nnx.Rngs(0))

@@ -48,8 +48,9 @@ def test_the_likelihood_of_a_decoder_that_ignores_z_is_its_cross_entropy(bars):
     np.testing.assert_allclose(at_prior, exact, rtol=1e-5)
     off_prior = studies.log_likelihood(Fixed(0.5), images, jax.random.key(0), samples=5000)
     np.testing.assert_allclose(off_prior, exact, atol=0.2)
-    one = studies.log_likelihood(Fixed(0.5), images, jax.random.key(1), samples=1)
-    assert np.mean(one) < np.mean(exact)
+    many = jnp.tile(images, (150, 1, 1))
+    one = studies.log_likelihood(Fixed(0.5), many, jax.random.key(1), samples=1)
+    assert np.mean(one) < np.mean(exact) - 0.1  # the ELBO: lower by the KL, 0.25
 
 
 def test_a_vae_of_the_group_report_is_trained_and_measured(bars, folder):
@@ -74,7 +75,7 @@ def test_other_weights_are_other_models(bars, folder):
         kls.append(history["kl"].iloc[-1])
     assert kls[0] > kls[1]
     model, history = studies.group_model("AE", 2, images, test_images, epochs=1)
-    assert list(history) == ["epoch", "loss", "cross_entropy", "test_loss", "test_cross_entropy"]
+    assert {"loss", "cross_entropy", "test_loss", "test_cross_entropy"} < set(history)
     assert model.encode(test_images).shape == (100, 2)
 
 
