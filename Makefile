@@ -1,6 +1,6 @@
 # Latent Bits: the few commands that people use. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all lab sync lint sweep readme clean
+.PHONY: help run studies test test-all lab sync lint sweep readme clean
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3
@@ -16,8 +16,11 @@ help: ## list the commands
 run: $(INSTALLED) ## execute notebooks 01 to 04 and show the headline results
 	@$(VENV) -m helpers.commands run
 
-test: $(INSTALLED) ## unit tests, pairs in sync, README numbers, notebooks 01 to 04 (minutes)
-	@$(VENV) -m pytest -m "not slow" tests --nbmake $(wildcard notebooks/0[1-4]*.ipynb)
+studies: $(INSTALLED) ## execute the studies 05 to 07 on their own data (trains: half an hour)
+	@$(VENV) -m helpers.commands run 05 06 07
+
+test: $(INSTALLED) ## unit tests, pairs in sync, README numbers, all notebooks, shortened (minutes)
+	@$(VENV) -m pytest -m "not slow" tests --nbmake $(sort $(wildcard notebooks/*.ipynb))
 
 test-all: $(INSTALLED) ## the slow tests: tree mode, key reuse, a fresh clone
 	@$(VENV) -m pytest -m slow tests
@@ -32,7 +35,7 @@ lint: $(INSTALLED) ## check the code with ruff
 	@$(VENV) -m ruff check $(CODE)
 	@$(VENV) -m ruff format --check $(CODE)
 
-sweep: $(INSTALLED) ## seeds, plane and limit: what run only reads (half an hour; resumes)
+sweep: $(INSTALLED) ## seeds, plane, limit, CNN: what the notebooks only read (hours; resumes)
 	@$(VENV) -m helpers.commands sweep
 
 readme: $(INSTALLED) ## put the numbers of figures/*.json into README.md

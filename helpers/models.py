@@ -27,7 +27,11 @@ def perceptron(sizes, *, activation=nnx.gelu, rngs: nnx.Rngs):
 
 
 class _Kernel(nnx.Module):
-    """Weights (3, 3, n_in, n_out) and a bias (n_out,)."""
+    """Weights (3, 3, n_in, n_out) and a bias (n_out,).
+
+    The products below take the weights as (n_out, ...).T: so XLA forms their gradient without first
+    copying its other factor, the largest array there is, into another order.
+    """
 
     def __init__(self, n_in, n_out, *, rngs: nnx.Rngs):
         init = nnx.initializers.lecun_normal(in_axis=(0, 1, 2), out_axis=3)
@@ -53,12 +57,13 @@ class Convolution(_Kernel):
         # Slices of what is smaller: of x, or, where few channels come out, of its products.
         multiply_first = s**2 * n_out < n_in
         if multiply_first:
-            x = x @ self.kernel[...].transpose(2, 0, 1, 3).reshape(n_in, -1)
+            x = x @ self.kernel[...].transpose(0, 1, 3, 2).reshape(-1, n_in).T
         taps = [x[:, i : i + h : s, j : j + w : s] for i in range(3) for j in range(3)]
         if multiply_first:
             taps = [tap[..., k * n_out : (k + 1) * n_out] for k, tap in enumerate(taps)]
             return sum(taps) + self.bias
-        return jnp.concatenate(taps, axis=3) @ self.kernel[...].reshape(-1, n_out) + self.bias
+        weights = self.kernel[...].transpose(3, 0, 1, 2).reshape(n_out, -1)
+        return jnp.concatenate(taps, axis=3) @ weights.T + self.bias
 
 
 class TransposedConvolution(_Kernel):
@@ -75,13 +80,14 @@ class TransposedConvolution(_Kernel):
 
     def __call__(self, x):
         n, h, w, _ = x.shape
-        kernel, padded = self.kernel[...], jnp.pad(x, ((0, 0), (0, 1), (0, 1), (0, 0)))
+        kernel = self.kernel[...].transpose(0, 1, 3, 2)
+        padded = jnp.pad(x, ((0, 0), (0, 1), (0, 1), (0, 0)))
         seen = {0: ((0, 1),), 1: ((0, 2), (1, 0))}  # phase: (shift of x, row of the kernel)
 
         def phase(rows, columns):
             taps = [(di, dj, kernel[i, j]) for di, i in seen[rows] for dj, j in seen[columns]]
             inputs = jnp.concatenate([padded[:, a : a + h, b : b + w] for a, b, _ in taps], axis=3)
-            return inputs @ jnp.concatenate([weights for *_, weights in taps])
+            return inputs @ jnp.concatenate([weights for *_, weights in taps], axis=1).T
 
         rows = [jnp.stack([phase(i, 0), phase(i, 1)], axis=3) for i in (0, 1)]
         whole = jnp.stack(rows, axis=2).reshape(n, 2 * h, 2 * w, -1) + self.bias

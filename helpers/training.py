@@ -56,12 +56,18 @@ def _per_epoch(loss, epochs):
 
 
 def _step(model, optimizer, loss, images, key):
-    model.train()  # batch normalisation by the batch; a model is in eval mode otherwise
+    model.train()  # batch normalisation by the batch; everywhere else by running statistics
     step = nnx.value_and_grad(loss, has_aux=True, allow_int=True)  # ints: a module's counters
     (_, terms), gradients = step(model, images, key)
     optimizer.update(model, gradients)
     model.eval()
     return terms
+
+
+def _split(model, optimizer):
+    """Graph and state of model and optimizer, in eval mode: `_step` leaves it for its gradient."""
+    model.eval()
+    return nnx.split((model, nnx.Optimizer(model, optimizer, wrt=nnx.Param)))
 
 
 _jitted_step = nnx.jit(_step)
@@ -158,6 +164,8 @@ def fit(
     Each epoch shuffles the images and drops the remainder that does not fill a batch. The history
     has a row per epoch: `epoch`, the loss's terms averaged over its steps, and `test_` terms at
     its end; nats per image. After Ctrl-C or an error the model holds the last finished epoch.
+    Batch normalisation goes by the batch in a step, by its running statistics on the test images
+    and afterwards: the model is left in eval mode.
 
     Raises ValueError for an empty or misshapen argument, FloatingPointError, naming epoch and
     step, for a loss that is not finite.
@@ -165,7 +173,7 @@ def fit(
     _check_fit(images, test_images, epochs, batch_size)
     losses, images = _per_epoch(loss, epochs), jnp.asarray(images)
     test_images = None if test_images is None else jnp.asarray(test_images)
-    graphdef, state = nnx.split((model, nnx.Optimizer(model, optimizer, wrt=nnx.Param)))
+    graphdef, state = _split(model, optimizer)
     # Donation invalidates what goes in: train on a copy, and keep the last finished weights apart.
     state = jax.tree.map(jnp.copy, state)
     finished, rows = None, []
@@ -199,7 +207,7 @@ def _arrays(model):
 def _fingerprint(model, images, loss, *, epochs, batch_size, optimizer, key, test_images=None):
     """What a fit depends on, by part: equal fingerprints mean that it would compute the same."""
     losses = _per_epoch(loss, epochs)
-    graphdef, state = nnx.split((model, nnx.Optimizer(model, optimizer, wrt=nnx.Param)))
+    graphdef, state = _split(model, optimizer)
     kinds = {jax.tree.structure(loss): loss for loss in losses}
     # The lowered program holds architecture, loss, optimizer, schedule and all their constants.
     programs = [

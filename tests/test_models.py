@@ -48,6 +48,27 @@ def test_a_perceptron_is_not_linear_between_its_layers():
     assert np.abs(low + high - 2 * middle).max() > 1e-3
 
 
+def test_the_activation_is_the_one_asked_for():
+    x = jnp.array([[1.0, -2.0], [0.5, 3.0]])
+    by_name = {}
+    for name, activation in (("gelu", nnx.gelu), ("elu", nnx.elu)):
+        network = perceptron([2, 8, 3], activation=activation, rngs=nnx.Rngs(0))
+        first, _, last = network.layers
+        np.testing.assert_allclose(network(x), last(activation(first(x))), rtol=1e-5)
+        by_name[name] = network(x)
+    np.testing.assert_array_equal(perceptron([2, 8, 3], rngs=nnx.Rngs(0))(x), by_name["gelu"])
+    assert not np.allclose(by_name["gelu"], by_name["elu"])
+
+
+@pytest.mark.parametrize("Model", MODELS)
+def test_models_take_an_activation_which_changes_no_initial_weight(Model, images):
+    gelu, elu = small(Model), small(Model, activation=nnx.elu)
+    for one, other in zip(parameters(gelu), parameters(elu), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert not np.allclose(gelu.encode(images)[0], elu.encode(images)[0])
+    assert not np.allclose(gelu.decode(jnp.ones((1, 2))), elu.decode(jnp.ones((1, 2))))
+
+
 def test_a_perceptron_of_two_sizes_is_one_linear_map():
     network = perceptron([2, 8], rngs=nnx.Rngs(0))
     x = jnp.array([[1.0, -2.0]])
@@ -235,12 +256,12 @@ def test_a_convolutional_vae_is_a_vae(images, variance):
 def test_fit_keeps_running_statistics_and_everything_else_uses_them(images):
     model = ConvolutionalVariationalAutoencoder(2, rngs=nnx.Rngs(0))
     before = jax.tree.map(np.asarray, nnx.to_pure_dict(nnx.state(model, nnx.BatchStat)))
-    settings = {"batch_size": 4, "optimizer": optax.sgd(1e-3), "key": jax.random.key(0)}
     with_test, without = (
         ConvolutionalVariationalAutoencoder(2, rngs=nnx.Rngs(0)) for _ in range(2)
     )
-    fit(with_test, images, vae_loss, epochs=2, test_images=1 - images, **settings)
-    fit(without, images, vae_loss, epochs=2, **settings)
+    for each, held_out in ((with_test, 1 - images), (without, None)):
+        settings = {"batch_size": 4, "optimizer": optax.sgd(1e-3), "key": jax.random.key(0)}
+        fit(each, images, vae_loss, epochs=2, test_images=held_out, **settings)
     kept = [nnx.to_pure_dict(nnx.state(m, nnx.BatchStat)) for m in (with_test, without)]
     for a, b, c in zip(*map(jax.tree.leaves, (*kept, before)), strict=True):
         np.testing.assert_array_equal(a, b)  # held-out images leave no trace
@@ -262,9 +283,24 @@ def test_softplus_variance_stays_positive_and_differentiable(images):
     assert all(np.isfinite(g).all() for g in jax.tree.leaves(gradients))
 
 
+def test_softplus_variance_is_that_of_the_formula_with_finite_slopes():
+    h = np.array([-1e4, -200.0, -88.0, -40.0, -18.4, -3.0, 0.0, 3.0, 50.0, 1e4])
+    expected = np.log(np.logaddexp(h, 0) + 1e-8)
+    model = VariationalAutoencoder(1, variance="softplus", encoder_widths=(), rngs=nnx.Rngs(0))
+    model.encoder.layers[-1].kernel[...] = jnp.zeros((784, 2)).at[0, 1].set(1.0)
+
+    def log_variance(h):  # the encoder hands the first pixel through
+        return model.encode(jnp.zeros((1, 28, 28)).at[0, 0, 0].set(h))[1][0, 0]
+
+    found, slopes = jax.vmap(jax.value_and_grad(log_variance))(jnp.asarray(h, jnp.float32))
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    slope = np.exp(-np.logaddexp(-h, 0)) / (np.logaddexp(h, 0) + 1e-8)
+    np.testing.assert_allclose(slopes, slope, rtol=1e-4, atol=1e-30)
+
+
 @pytest.mark.parametrize("Model", [VariationalAutoencoder, ConvolutionalVariationalAutoencoder])
 def test_another_variance_is_refused(Model):
-    with pytest.raises(ValueError, match="variance"):
+    with pytest.raises(ValueError, match=r"variance: expected .* got 'exp'"):
         Model(2, variance="exp", rngs=nnx.Rngs(0))
     with pytest.raises(ValueError, match="latent_size"):
         Model(0, rngs=nnx.Rngs(0))

@@ -334,6 +334,27 @@ def test_state_that_is_not_trained_is_carried_from_step_to_step(images):
     np.testing.assert_allclose(model.norm.var[...], by_hand.norm.var[...], atol=1e-5)
 
 
+@pytest.mark.parametrize("mode", ["train", "eval"])
+def test_test_images_are_normalised_by_running_statistics_and_so_is_all_after(
+    mode, images, test_images, path, capsys
+):
+    model, loaded, key = counting(), counting(), jax.random.key(4)
+    getattr(model, mode)()  # the mode that a model comes in makes no difference
+    arguments = {"key": key, "test_images": test_images}
+    history = fit_or_load(path, model, images, counting_loss, **settings(**arguments))
+    mean, deviation = model.norm.mean[...], jnp.sqrt(model.norm.var[...] + model.norm.epsilon)
+    code = Autoencoder.encode(model, test_images)
+    expected = (code - mean) / deviation * model.norm.scale[...] + model.norm.bias[...]
+    np.testing.assert_allclose(model.encode(test_images), expected, rtol=1e-4, atol=1e-5)
+    error = squared_error(test_images, model.decode(expected)).mean()
+    assert history["test_loss"].iloc[-1] == pytest.approx(float(error), rel=1e-4)
+    np.testing.assert_array_equal(model.norm.mean[...], mean)  # looking changes nothing
+    arguments["key"] = jax.random.clone(key)
+    fit_or_load(path, loaded, images, counting_loss, **settings(**arguments))
+    np.testing.assert_array_equal(loaded.encode(test_images), model.encode(test_images))
+    assert capsys.readouterr().out == ""  # loaded, not trained anew
+
+
 def test_state_of_whole_numbers_is_carried_too(images):
     model = counting(dtype=jnp.int32)
     fit(model, images, counting_loss, **settings())
