@@ -150,8 +150,9 @@ def schema(stages):
     """
     colours = {"image": "0.85", "layer": "#56B4E9", "code": "#E69F00"}
     fig, ax = plt.subplots(figsize=(8.5, 2.8))
+    scale = min(0.27, 2.8 / np.log2(max(width for _, width, _ in stages) + 1))
     for i, (label, width, kind) in enumerate(stages):
-        height = 0.25 + 0.27 * np.log2(width + 1)
+        height = 0.25 + scale * np.log2(width + 1)
         ax.add_patch(plt.Rectangle((i - 0.28, -height / 2), 0.56, height, fc=colours[kind], ec="k"))
         ax.text(i, 0, f"{width}", ha="center", va="center", fontsize=10)
         ax.text(i, -1.75, label, ha="center", va="top", fontsize=10)
