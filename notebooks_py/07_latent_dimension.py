@@ -331,8 +331,8 @@ if FULL:
 mse.rename_axis("latents").round(5)
 
 # %% [markdown]
-# The AE beats PCA at every size. The VAE wins where codes are small and falls behind PCA where they
-# are large: its noise costs more than its layers gain.
+# Both beat PCA at every size. With two latents the VAE is level with the AE; the more latents, the
+# further it falls behind: the AE puts every latent to use, the VAE pays for each in bits.
 #
 # ## Which latents are used?
 #
@@ -360,9 +360,8 @@ if FULL:
     assert active[50] < 50
 
 # %% [markdown]
-# This explains the plateau: past some twenty latents the further ones stay at the prior. They
-# neither help nor hurt, so 50 latents cannot overfit more than 20 do *through the code*; the decoder
-# has more weights that nothing uses.
+# This explains the plateau: past some thirty latents the further ones stay at the prior. They
+# neither help nor hurt, so 50 latents cannot overfit *through the code* much more than 20 do.
 #
 # ## Reconstructions with 4, 16 and 64 latents, samples with 30
 #
