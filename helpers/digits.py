@@ -9,16 +9,20 @@ import hashlib
 import math
 import os
 import sys
+import warnings
 import zlib
 from pathlib import Path
 
 import numpy as np
-import pooch
 from IPython import get_ipython
 from tqdm import tqdm
 
 from helpers.results import output_folder
 from helpers.storage import ROOT
+
+with warnings.catch_warnings():  # pooch asks for Jupyter widgets, for a bar that is not used here
+    warnings.filterwarnings("ignore", message="IProgress not found")
+    import pooch
 
 HASHES = {
     "mnist": {
