@@ -144,6 +144,17 @@ def _times_sentence(numbers):
     )
 
 
+def _claims_table(numbers):
+    lines = ["| study | the claim | there | here | verdict |", "| --- | --- | --- | --- | --- |"]
+    for name, found in numbers.items():
+        link = f"[{name[:2]}](notebooks/{name}.ipynb)"
+        for claim, row in found.get("claims", {}).items():
+            lines.append(
+                f"| {link} | {claim} | {row['source']} | {row['here']} | {row['verdict']} |"
+            )
+    return "\n".join(lines)
+
+
 def _fill(readme, name, text):
     before, start, rest = readme.partition(f"<!-- {name} -->")
     _, end, after = rest.partition(f"<!-- /{name} -->")
@@ -153,8 +164,9 @@ def _fill(readme, name, text):
 
 
 def readme_text(readme: str, numbers: dict) -> str:
-    """README.md's text with what is between its headline and times marks made from `numbers`."""
+    """README.md's text with what is between its marks (tables, times) made from `numbers`."""
     readme = _fill(readme, "headline", _headline_table(numbers))
+    readme = _fill(readme, "claims", _claims_table(numbers))
     return _fill(readme, "times", _times_sentence(numbers))
 
 

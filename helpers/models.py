@@ -26,17 +26,29 @@ def perceptron(sizes, *, activation=nnx.gelu, rngs: nnx.Rngs):
     return nnx.Sequential(*layers[:-1])
 
 
+def _uniform(fan_in):
+    """PyTorch's default start, as the report's networks have it: U(-b, b) with b = fan_in^-1/2.
+
+    Biases too: with biases of 0 the layers of a decoder of two latents all bend at z = 0.
+    """
+
+    def init(key, shape, dtype=jnp.float32):
+        return jax.random.uniform(key, shape, dtype, -1, 1) / fan_in**0.5
+
+    return {"kernel_init": init, "bias_init": init}
+
+
 class _Kernel(nnx.Module):
-    """Weights (3, 3, n_in, n_out) and a bias (n_out,).
+    """Weights (3, 3, n_in, n_out) and a bias (n_out,), started as PyTorch does.
 
     The products below take the weights as (n_out, ...).T: so XLA forms their gradient without first
     copying its other factor, the largest array there is, into another order.
     """
 
-    def __init__(self, n_in, n_out, *, rngs: nnx.Rngs):
-        init = nnx.initializers.lecun_normal(in_axis=(0, 1, 2), out_axis=3)
-        self.kernel = nnx.Param(init(rngs.params(), (3, 3, n_in, n_out)))
-        self.bias = nnx.Param(jnp.zeros(n_out))
+    def __init__(self, n_in, n_out, *, fan_in=None, rngs: nnx.Rngs):
+        start = _uniform(9 * (fan_in or n_in))
+        self.kernel = nnx.Param(start["kernel_init"](rngs.params(), (3, 3, n_in, n_out)))
+        self.bias = nnx.Param(start["bias_init"](rngs.params(), (n_out,)))
 
 
 class Convolution(_Kernel):
@@ -75,7 +87,7 @@ class TransposedConvolution(_Kernel):
     """
 
     def __init__(self, n_in, n_out, *, extra=1, rngs: nnx.Rngs):
-        super().__init__(n_in, n_out, rngs=rngs)
+        super().__init__(n_in, n_out, fan_in=n_out, rngs=rngs)  # as PyTorch counts it
         self.extra = extra
 
     def __call__(self, x):
@@ -219,10 +231,10 @@ class ConvolutionalVariationalAutoencoder(VariationalAutoencoder):
             *normalised(Convolution(32, 64, rngs=rngs), 64),
             *normalised(Convolution(64, 32, rngs=rngs), 32),
             _as_rows,
-            nnx.Linear(512, 2 * latent_size, rngs=rngs),
+            nnx.Linear(512, 2 * latent_size, **_uniform(512), rngs=rngs),
         )
         self.decoder = nnx.Sequential(
-            nnx.Linear(latent_size, 512, rngs=rngs),
+            nnx.Linear(latent_size, 512, **_uniform(latent_size), rngs=rngs),
             _as_features,
             *normalised(TransposedConvolution(32, 64, extra=0, rngs=rngs), 64),
             *normalised(TransposedConvolution(64, 32, rngs=rngs), 32),

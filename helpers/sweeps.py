@@ -46,14 +46,20 @@ DIMENSION_RUNS = (  # (latents, seed, beta)
     *((latents, seed, 1.0) for seed in (1, 2) for latents in (20, 50, 10)),
     *((20, 0, beta) for beta in (0.5, 2.0, 4.0)),
 )
-REPORT_RUNS = (  # (kind, data, latents, seed, improved)
-    *(("MLP", data, 2, seed, False) for seed in (1, 2) for data in ("mnist", "fashion_mnist")),
-    *(("MLP", "mnist", latents, seed, False) for seed in (1, 2) for latents in (3, 20)),
+REPORT_RUNS = (  # (kind, data, latents, c, seed, improved)
     *(
-        ("CNN", data, latents, 0, False)
+        ("MLP", data, 2, studies.REPORT_C, seed, False)
+        for seed in (1, 2)
+        for data in ("mnist", "fashion_mnist")
+    ),
+    *(("MLP", "mnist", n, studies.REPORT_C, seed, False) for seed in (1, 2) for n in (3, 20)),
+    *(("MLP", "mnist", 2, c, seed, False) for seed in (1, 2) for c in (0.0001, 1.0)),
+    *(
+        ("CNN", data, latents, studies.REPORT_C, 0, False)
         for data in ("mnist", "fashion_mnist")
         for latents in (2, 20)
     ),
+    ("CNN", "mnist", 2, studies.REPORT_C, 0, True),
 )
 
 
@@ -205,20 +211,20 @@ def latent_dimension(runs=DIMENSION_RUNS, epochs=studies.GROUP_EPOCHS):
 def mlp_and_cnn(runs=REPORT_RUNS, epochs=studies.REPORT_EPOCHS):
     """Study 06's further models: figures/mlp_and_cnn.json, after every run."""
     done, sets = [], {}
-    for kind, data, latents, seed, improved in runs:
+    for kind, data, latents, c, seed, improved in runs:
         if data not in sets:
             sets[data] = (*load_digits(data, "train"), *load_digits(data, "test"))
             judge, _ = studies.classifier(data, *sets[data])
         images, _, test_images, _ = sets[data]
         model, history = studies.report_model(
-            kind, latents, images, test_images, data=data, seed=seed, epochs=epochs,
+            kind, latents, images, test_images, data=data, c=c, seed=seed, epochs=epochs,
             improved=improved,
         )  # fmt: skip
         numbers = studies.measure_report(
             model, history, images, test_images, judge, jax.random.key(seed)
         )
-        _tell(f"{kind} on {data}, {latents} latents, seed {seed}:", numbers)
-        about = {"kind": kind, "data": data, "latents": latents, "seed": seed}
+        _tell(f"{kind} on {data}, {latents} latents, c {c:g}, seed {seed}:", numbers)
+        about = {"kind": kind, "data": data, "latents": latents, "c": c, "seed": seed}
         done.append(about | {"improved": improved} | numbers)
         record("mlp_and_cnn", epochs=epochs, device=_device(), runs=done)
 

@@ -568,7 +568,8 @@ verdicts |= {
     "merged VAE codes give one parent": ("yes, the AE a blend", f"VAE {merging.loc['VAE', 'surely a parent']:.0%}, AE {merging.loc['AE', 'surely a parent']:.0%}", "confirmed" if lead > 0.05 else "refuted", f"{len(one)} pairs instead of one"),
     "random codes: VAE a digit, AE not": ("yes", f"judge sure of {random_sure['VAE, z ~ N(0, I)']:.0%} and {random_sure['AE, z ~ N(0, I)']:.0%}", "confirmed" if sure_lead > 0.05 else "refuted", f"{N_PAIRS:,} draws instead of one"),
 }  # fmt: skip
-pd.DataFrame(verdicts, index=["the report", "here", "verdict", "why"]).T
+claims = pd.DataFrame(verdicts, index=["source", "here", "verdict", "why"]).T
+claims.rename(columns={"source": "the report"})
 
 # %%
 numbers = record(
@@ -587,18 +588,19 @@ numbers = record(
     merging=merging.T.to_dict(),
     random_sure=random_sure,
     judge_accuracy=accuracy,
-    verdicts={claim: verdict[2] for claim, verdict in verdicts.items()},
+    claims=claims.T.to_dict(),
 )
 
 # %%
+counts = claims["verdict"].value_counts()
 display(
     Markdown(
         f"""
 - Per test image the VAE's ELBO is {", ".join(f"{numbers['final_test_elbo'][str(k)]} nats with {k}" for k in SIZES)} latents;
   {numbers["cross_entropy_floor"]} nats of it are the pixels' own entropy.
 - Of 50 latents {numbers["active_units"]["50"]} are active, of 20 {numbers["active_units"]["20"]}: the plateau is the VAE's own choice.
-- Held against held-out images and other seeds, of the report's six claims {sum(v == "confirmed" for v in numbers["verdicts"].values())} are confirmed and
-  {sum(v == "refuted" for v in numbers["verdicts"].values())} refuted; its ELBOs agree if they are sums over about 100 images.
+- Held against held-out images and other seeds, of the report's six claims {counts.get("confirmed", 0)} are confirmed and
+  {counts.get("refuted", 0)} refuted; its ELBOs agree if they are sums over about 100 images.
 """
     )
 )

@@ -28,12 +28,16 @@ print("and a second line")
 N * 21
 """
 README = (
-    "Before.\n<!-- headline -->\n<!-- /headline -->\nBetween.\n<!-- times -->\n<!-- /times -->\n"
+    "Before.\n<!-- headline -->\n<!-- /headline -->\nBetween.\n<!-- claims -->\n<!-- /claims -->\n"
+    "<!-- times -->\n<!-- /times -->\n"
 )
 NUMBERS = {
     "01_data_generation": {"distinct_images": 8192, "entropy_bits": 13.0},
     "02_autoencoder": {"ae_test_squared_error": 1.234},
     "03_variational_autoencoder": {"vae_prior_validity": 0.8},
+    "05_vae_by_hand": {
+        "claims": {"the KL": {"source": "a form", "here": "equal", "verdict": "so"}},
+    },
     "run": {"seconds": {"01_data_generation": 8.4, "02_autoencoder": 91.6}, "total_seconds": 100.0,
             "cores": 2, "platform": "Linux x86_64", "python": "3.11.7", "jax": "0.10.2"},
     "sweep": {"seeds": [0, 1, 2],
@@ -261,7 +265,9 @@ def test_readme_text_shows_the_numbers_between_its_marks():
     assert "| VAE: coverage of the world by its valid samples | not yet run |" in text
     assert "takes 100 s (01: 8 s, 02: 92 s) on 2 cores" in text
     assert text.startswith("Before.\n<!-- headline -->\n| ")
-    assert "<!-- /headline -->\nBetween.\n<!-- times -->\nWith" in text
+    assert "| [05](notebooks/05_vae_by_hand.ipynb) | the KL | a form | equal | so |\n" in text
+    assert "<!-- /headline -->\nBetween.\n<!-- claims -->\n| study |" in text
+    assert "<!-- times -->\nWith" in text
     assert readme_text(text, NUMBERS) == text
 
 
