@@ -43,7 +43,7 @@ IDEAS = {  # what else may bring a VAE nearer the limit, each tried at these c
 IDEAS_C = (0.6, 1.25)
 DIMENSION_RUNS = (  # (latents, seed, beta)
     *((latents, 0, 1.0) for latents in (4, 16, 64, 30)),
-    *((latents, seed, 1.0) for seed in (1, 2) for latents in (20, 50, 10)),
+    *((latents, seed, 1.0) for seed in (1, 2) for latents in (20, 50, 10, 2)),
     *((20, 0, beta) for beta in (0.5, 2.0, 4.0)),
 )
 REPORT_RUNS = (  # (kind, data, latents, c, seed, improved)

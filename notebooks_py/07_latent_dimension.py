@@ -203,9 +203,21 @@ table = table.assign(**{"report, final": report["final"], "report, average": rep
 table.rename_axis("latents").round(2)
 
 # %% [markdown]
-# Nats per image; "average" is over the epochs, which mixes quality with speed of learning. The
-# numbers lie where the report's do once these are divided by 100, which supports the reading.
-#
+# Nats per image; "average" is over the epochs, which mixes quality with speed of learning.
+
+# %%
+apart = table["final_test_elbo"] - table["report, final"]
+if FULL:
+    assert apart.loc[[10, 20, 50]].abs().max() < 3
+display(
+    Markdown(
+        "Divided by 100, the report's final ELBOs are near ours, which supports the reading. Ours less its: "
+        + ", ".join(f"**{difference:+.1f}** at {k}" for k, difference in apart.items())
+        + " latents."
+    )
+)
+
+# %% [markdown]
 # `make sweep` adds sizes 4, 16, 30 and 64, two more seeds for 10, 20 and 50, and a few $\beta$:
 
 # %%
@@ -502,8 +514,8 @@ save_figure(plotting.manifold(vaes[2].decode(z), 15), "07_manifold")
 # %% [markdown]
 # ## A little beta
 #
-# Twenty latents, 50 epochs, from `make sweep`: $\beta$ trades reconstruction against bits. The test
-# ELBO is always that with $\beta = 1$ in the importance-weighted column.
+# Twenty latents, 50 epochs, from `make sweep`: $\beta$ trades reconstruction against bits. The
+# log-likelihood knows nothing of $\beta$, so it compares all of them.
 
 # %%
 betas = pd.concat([
@@ -553,11 +565,11 @@ enough = spread["count"].min() >= 1 and spread.loc[[10, 20, 50], "count"].min() 
 plateau = at_50["test ELBO"] - at_20["test ELBO"]
 noise = float(np.hypot(at_20["std"], at_50["std"]))
 overfit = at_50["train - test"] - at_20["train - test"]
-wobbles = spread["wobble"].idxmax() == 2
+wobbles = at_2["wobble"] > 1.5 * spread["wobble"].drop(2).max()
 verdicts = {
     "ELBO, 20 latents, final": (f"{report.loc[20, 'final']:.1f}", f"{at_20['test ELBO']:.1f} (test)", "in range", "its sums are over about 100 images, we think"),
     "plateau past 20": ("50 no better than 20", f"{plateau:+.2f} ± {noise:.2f} nats", "confirmed" if plateau < 1 else "refuted", f"{active[50]} of 50 latents are used"),
-    "fluctuation at 2": ("significant", f"wobble {at_2['wobble']:.2f} against {at_20['wobble']:.2f}", "confirmed" if wobbles else "refuted", "one seed at 2 latents"),
+    "fluctuation at 2": ("significant", f"wobble {at_2['wobble']:.2f} against {at_20['wobble']:.2f}", "confirmed" if wobbles else "refuted", "deviation of the last ten epochs from their trend"),
     "overfitting at 50": ("slight", f"train - test {at_50['train - test']:.2f} against {at_20['train - test']:.2f}", "confirmed" if overfit > 0.5 else "refuted", "its evidence is an average over epochs"),
 }  # fmt: skip
 
@@ -610,7 +622,7 @@ display(
 #
 # - The report's activation and batch size are our guesses, and so is the sum over 100 images.
 # - The judge is a small network; what it is sure of need not look like a digit to you.
-# - One seed for 2 latents and for the further sizes; three for 10, 20 and 50.
+# - One seed for the further sizes; three for 2, 10, 20 and 50.
 # - Grey pixels under a Bernoulli likelihood are a convention; nats here compare with other papers'
 #   only where these do the same (many binarise the digits).
 #
