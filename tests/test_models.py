@@ -225,9 +225,10 @@ def assert_same_with_gradients(layer, reference, x):
 )
 def test_a_convolution_is_that_of_xla(side, n_in, n_out, stride):
     layer = Convolution(n_in, n_out, stride=stride, rngs=nnx.Rngs(1))
+    bias = layer.bias[...]
     x = jax.random.normal(jax.random.key(0), (3, side, side, n_in))
     assert layer(x).shape == (3, -(-side // stride), -(-side // stride), n_out)
-    assert_same_with_gradients(layer, lambda x, kernel: strided(x, kernel, stride), x)
+    assert_same_with_gradients(layer, lambda x, kernel: strided(x, kernel, stride) + bias, x)
 
 
 @pytest.mark.parametrize(
@@ -236,10 +237,11 @@ def test_a_convolution_is_that_of_xla(side, n_in, n_out, stride):
 )
 def test_a_transposed_convolution_is_the_gradient_of_one(side, n_in, n_out, extra):
     layer = TransposedConvolution(n_in, n_out, extra=extra, rngs=nnx.Rngs(1))
+    bias = layer.bias[...]
     x = jax.random.normal(jax.random.key(0), (3, side, side, n_in))
     out = 2 * side - 1 + extra
     assert layer(x).shape == (3, out, out, n_out)
-    assert_same_with_gradients(layer, lambda x, kernel: transposed(x, kernel, out), x)
+    assert_same_with_gradients(layer, lambda x, kernel: transposed(x, kernel, out) + bias, x)
 
 
 @pytest.mark.parametrize("variance", ["log", "softplus"])
@@ -304,3 +306,18 @@ def test_another_variance_is_refused(Model):
         Model(2, variance="exp", rngs=nnx.Rngs(0))
     with pytest.raises(ValueError, match="latent_size"):
         Model(0, rngs=nnx.Rngs(0))
+
+
+@pytest.mark.parametrize(
+    ("layer", "fan_in"),
+    [
+        (Convolution(8, 64, rngs=nnx.Rngs(0)), 8 * 9),
+        (TransposedConvolution(64, 8, rngs=nnx.Rngs(0)), 8 * 9),
+    ],
+)
+def test_weights_and_biases_of_a_convolution_start_as_pytorch_starts_them(layer, fan_in):
+    kernel, bias = np.asarray(layer.kernel[...]), np.asarray(layer.bias[...])
+    bound = fan_in**-0.5
+    assert max(abs(kernel).max(), abs(bias).max()) <= bound
+    assert kernel.std() == pytest.approx(bound / 3**0.5, rel=0.05)
+    assert len(set(bias.tolist())) == len(bias)
