@@ -60,6 +60,7 @@ from IPython.display import Markdown, display
 from jax.tree_util import Partial
 
 from helpers import plotting, recipes
+from helpers.exercises import check
 from helpers.generation import coverage, interpolate, nearest_shape, sample_prior, validity
 from helpers.models import Autoencoder
 from helpers.objectives import autoencoder_loss, denoising_loss, squared_error
@@ -738,6 +739,66 @@ display(
 #   noise is added to it. That is notebook 04.
 #
 # ## Exercises
+#
+# Put your answer in place of the dots; `check` knows whether it is right, to half a per cent. The ways
+# there are folded away below each question.
+#
+# **02.1** How many weights and biases has the headline encoder, 784 - 256 - 256 - 4?
+
+# %%
+check("02.1", ...)
+
+# %% [markdown]
+# <details><summary>Solution of 02.1</summary>
+#
+# ```python
+# check("02.1", 784 * 256 + 256 + 256 * 256 + 256 + 256 * 4 + 4)
+# ```
+#
+# </details>
+
+# %% [markdown]
+# **02.2** A model leaves a squared error of 1.568 per image. Which $c$ makes the images most likely
+# under $\mathcal N(\hat x, cI)$?
+
+# %%
+check("02.2", ...)
+
+# %% [markdown]
+# <details><summary>Solution of 02.2</summary>
+#
+# $-\log p = 392\log(2\pi c) + e/(2c)$ has its minimum at $c = e/784$: the error per pixel.
+#
+# ```python
+# check("02.2", 1.568 / 784)
+# ```
+#
+# </details>
+
+# %% [markdown]
+# **02.3** An autoencoder without activations (one linear layer each way, two latents) is trained to
+# the end on all 8,192 images. Which squared error per image does it leave?
+
+# %%
+check("02.3", ...)
+
+# %% [markdown]
+# <details><summary>Solution of 02.3</summary>
+#
+# It spans the plane of the first two principal components, and leaves the variances of all others.
+#
+# ```python
+# from helpers.shapes import shape_world
+#
+# images = shape_world().images.reshape(8192, -1)
+# variances = np.linalg.eigvalsh(np.cov(images.T, bias=True))[::-1]
+# check("02.3", variances[2:].sum())
+# ```
+#
+# </details>
+
+# %% [markdown]
+# Open ones, without a check:
 #
 # 1. Train a model that fell into black for five more epochs, once with the optimiser it had and once
 #    with a fresh one (`fit` makes a fresh one at every call). Which one climbs out, and why?

@@ -64,6 +64,7 @@ from jax.tree_util import Partial
 from scipy.stats import kstest
 
 from helpers import plotting, recipes
+from helpers.exercises import check
 from helpers.generation import coverage, interpolate, nearest_shape, sample_prior, validity
 from helpers.models import Autoencoder, VariationalAutoencoder
 from helpers.objectives import autoencoder_loss, gaussian_kl, squared_error, vae_loss
@@ -871,6 +872,64 @@ display(
 # - A square and a circle of our world nearly coincide, so some blends of the two count as valid.
 #
 # ## Exercises
+#
+# Put your answer in place of the dots; `check` knows whether it is right, to half a per cent. The ways
+# there are folded away below each question.
+#
+# **03.1** A posterior in one dimension has mean 1 and standard deviation 0.5. What is its KL from
+# the prior, in nats?
+
+# %%
+check("03.1", ...)
+
+# %% [markdown]
+# <details><summary>Solution of 03.1</summary>
+#
+# ```python
+# check("03.1", (1**2 + 0.5**2 - np.log(0.5**2) - 1) / 2)
+# ```
+#
+# </details>
+
+# %% [markdown]
+# **03.2** A posterior has mean 0. Which variance below 1 makes it cost exactly one bit?
+
+# %%
+check("03.2", ...)
+
+# %% [markdown]
+# <details><summary>Solution of 03.2</summary>
+#
+# $(s - \log s - 1)/2 = \log 2$ has no closed form; a root finder does it.
+#
+# ```python
+# from scipy.optimize import brentq
+#
+# check("03.2", brentq(lambda s: (s - np.log(s) - 1) / 2 - np.log(2), 1e-6, 1))
+# ```
+#
+# </details>
+
+# %% [markdown]
+# **03.3** At the headline model's $c = 0.1$: by how much must one more bit of KL lower the squared
+# error of an image to pay for itself?
+
+# %%
+check("03.3", ...)
+
+# %% [markdown]
+# <details><summary>Solution of 03.3</summary>
+#
+# A bit costs $\log 2$ nats, an error $e$ costs $e/(2c)$.
+#
+# ```python
+# check("03.3", 2 * 0.1 * np.log(2))
+# ```
+#
+# </details>
+
+# %% [markdown]
+# Open ones, without a check:
 #
 # 1. Give the small VAE the source's wrong sign (`beta=-1`). After how many epochs is the loss
 #    beyond −10⁶, and where are the means?

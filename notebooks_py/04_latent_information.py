@@ -65,6 +65,7 @@ from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 
 # %%
 from helpers import plotting, recipes
+from helpers.exercises import check
 from helpers.information import (
     bayes_decode,
     channel_rate,
@@ -1380,6 +1381,84 @@ VAE's ({divergence_bits["VAE"]:.1f} from it), and still {fitted_bits[like]:.1f} 
 #   decoder was not trained with it; other choices trade differently.
 #
 # ## Exercises
+#
+# Put your answer in place of the dots; `check` knows whether it is right, to half a per cent. The ways
+# there are folded away below each question.
+#
+# **04.1** A latent is Gaussian with variance 3 before noise of variance 0.2 is added. How many bits
+# does it carry?
+
+# %%
+check("04.1", ...)
+
+# %% [markdown]
+# <details><summary>Solution of 04.1</summary>
+#
+# ```python
+# check("04.1", np.log2(1 + 3 / 0.2) / 2)
+# ```
+#
+# </details>
+
+# %% [markdown]
+# **04.2** A code keeps shape and size exactly (5 bits) and forgets the position. Which squared
+# error per image does its best decoder leave?
+
+# %%
+check("04.2", ...)
+
+# %% [markdown]
+# <details><summary>Solution of 04.2</summary>
+#
+# The best decoder puts out the mean over the 256 positions, and leaves the variance around it.
+#
+# ```python
+# from helpers.shapes import shape_world
+#
+# groups = shape_world().images.reshape(4, 256, 8, 784)
+# left = groups - groups.mean(axis=1, keepdims=True)
+# check("04.2", (left**2).sum(axis=3).mean())
+# ```
+#
+# </details>
+
+# %% [markdown]
+# **04.3** Two latents hold the same thing: each is the index of the size, without noise. Give
+# $I(X;z_1)$, $I(X;z_2)$, $I(X;Z)$ and the dependence (total correlation) between them, in bits.
+
+# %%
+check("04.3", ...)
+
+# %% [markdown]
+# <details><summary>Solution of 04.3</summary>
+#
+# Three bits each and three together: the second copy tells nothing new, and that is the dependence,
+# 3 + 3 - 3.
+#
+# ```python
+# check("04.3", (3, 3, 3, 3 + 3 - 3))
+# ```
+#
+# </details>
+
+# %% [markdown]
+# **04.4** A VAE pays a KL of 20 bits. $I(X;Z)$ is 12, the dependence 5, the negentropies add up to
+# 1. How large is the mismatch with the prior?
+
+# %%
+check("04.4", ...)
+
+# %% [markdown]
+# <details><summary>Solution of 04.4</summary>
+#
+# ```python
+# check("04.4", 20 - 12 - 5 - 1)
+# ```
+#
+# </details>
+
+# %% [markdown]
+# Open ones, without a check:
 #
 # 1. Add noise to the AE in proportion to each latent's standard deviation instead of one level for
 #    all. Does the curve in the plane move?

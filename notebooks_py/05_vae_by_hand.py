@@ -66,6 +66,7 @@ from scipy.stats import norm
 
 # %%
 from helpers import plotting
+from helpers.exercises import check
 from helpers.information import rate_audit
 from helpers.models import perceptron
 from helpers.objectives import gaussian_kl
@@ -496,6 +497,59 @@ display(
 # - $c$ is fixed and smaller than the clusters' own variance; learned, it would trade with the KL.
 #
 # ## Exercises
+#
+# Put your answer in place of the dots; `check` knows whether it is right, to half a per cent. The ways
+# there are folded away below each question.
+#
+# **05.1** The KL above is that of $\mathcal N(0.7, 0.4^2)$ from $\mathcal N(-0.5, 1.3^2)$. How
+# large is it the other way round, in nats?
+
+# %%
+check("05.1", ...)
+
+# %% [markdown]
+# <details><summary>Solution of 05.1</summary>
+#
+# Much larger: it is expensive to put mass where the other density has almost none.
+#
+# ```python
+# check("05.1", np.log(0.4 / 1.3) + (1.3**2 + 1.2**2) / (2 * 0.4**2) - 0.5)
+# ```
+#
+# </details>
+
+# %% [markdown]
+# **05.2** What is the derivative of the KL by the log-variance $\ell$ at $\mu = 0$, $\ell = 1$?
+
+# %%
+check("05.2", ...)
+
+# %% [markdown]
+# <details><summary>Solution of 05.2</summary>
+#
+# ```python
+# check("05.2", (np.exp(1) - 1) / 2)
+# ```
+#
+# </details>
+
+# %% [markdown]
+# **05.3** How many weights and biases does the network of this notebook have?
+
+# %%
+check("05.3", ...)
+
+# %% [markdown]
+# <details><summary>Solution of 05.3</summary>
+#
+# ```python
+# check("05.3", (2 * 16 + 16) + (16 * 4 + 4) + (2 * 16 + 16) + (16 * 2 + 2))
+# ```
+#
+# </details>
+
+# %% [markdown]
+# Open ones, without a check:
 #
 # 1. Use one latent instead of two. What does the learned density look like, and what is its divergence?
 # 2. Derive the gradient by $c$ and learn it. Where does it settle?

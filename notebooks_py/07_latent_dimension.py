@@ -67,6 +67,7 @@ from sklearn.decomposition import PCA
 # %%
 from helpers import plotting, recipes, studies
 from helpers.digits import load_digits
+from helpers.exercises import check
 from helpers.generation import interpolate, sample_prior
 from helpers.models import Autoencoder
 from helpers.objectives import (
@@ -627,6 +628,63 @@ display(
 #   only where these do the same (many binarise the digits).
 #
 # ## Exercises
+#
+# Put your answer in place of the dots; `check` knows whether it is right, to half a per cent. The ways
+# there are folded away below each question.
+#
+# **07.1** The report's final ELBO at 20 latents is −10190.44 for, we think, 100 images. How many
+# bits per image is that loss?
+
+# %%
+check("07.1", ...)
+
+# %% [markdown]
+# <details><summary>Solution of 07.1</summary>
+#
+# ```python
+# check("07.1", 10190.44 / 100 / np.log(2))
+# ```
+#
+# </details>
+
+# %% [markdown]
+# **07.2** An image has 100 pixels of grey 0.25 and is black elsewhere. Below which cross-entropy,
+# in nats, can no model get?
+
+# %%
+check("07.2", ...)
+
+# %% [markdown]
+# <details><summary>Solution of 07.2</summary>
+#
+# Each of the grey ones has the entropy of a coin that falls heads once in four.
+#
+# ```python
+# check("07.2", -100 * (0.25 * np.log(0.25) + 0.75 * np.log(0.75)))
+# ```
+#
+# </details>
+
+# %% [markdown]
+# **07.3** Two draws have log weights −100 and −98. Their mean is −99, an estimate of the ELBO. What
+# is the importance-weighted bound?
+
+# %%
+check("07.3", ...)
+
+# %% [markdown]
+# <details><summary>Solution of 07.3</summary>
+#
+# The log of the mean weight; the larger weight rules.
+#
+# ```python
+# check("07.3", np.log((np.exp(-100.0) + np.exp(-98.0)) / 2))
+# ```
+#
+# </details>
+
+# %% [markdown]
+# Open ones, without a check:
 #
 # 1. Binarise the images by a coin per pixel. How far do the ELBOs move, and why?
 # 2. Give the AE of 20 latents noise and account for its bits with `channel_rate`. At which noise does
