@@ -1,6 +1,6 @@
 # Latent Bits: the few commands that people use. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run studies test test-all lab sync lint sweep readme clean
+.PHONY: help run studies test test-all lab sync lint sweep readme address clean
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3
@@ -40,6 +40,9 @@ sweep: $(INSTALLED) ## seeds, plane, limit, CNN: what the notebooks only read (h
 
 readme: $(INSTALLED) ## put the numbers of figures/*.json into README.md
 	@$(VENV) -m helpers.commands readme
+
+address: $(INSTALLED) ## REPO=owner/name: the address in badges and set-up cells
+	@$(VENV) -m helpers.commands address "$(REPO)"
 
 clean: ## remove .venv, caches and whatever was generated or downloaded into data/
 	@rm -rf .venv .pytest_cache .ruff_cache .hypothesis

@@ -41,11 +41,19 @@ from pathlib import Path
 
 REPOSITORY = "https://github.com/latent-bits/latent-bits"
 here = Path.cwd()
-root = next((p for p in (here, *here.parents) if (p / "helpers" / "shapes.py").exists()), None)
-if root is None:  # a notebook on its own, as in Colab: fetch the repository beside it
-    subprocess.run(["git", "clone", "--depth", "1", REPOSITORY, "latent-bits"], check=True)
-    root = here / "latent-bits"
+beside = here / "latent-bits"
+places = (here, *here.parents, beside)
+root = next((p for p in places if (p / "helpers" / "shapes.py").exists()), beside)
+if not root.exists():  # a notebook on its own, as in Colab: fetch the repository beside it
+    fetch = ["git", "clone", "--depth", "1", REPOSITORY, str(beside)]
+    fetched = subprocess.run(fetch, capture_output=True, text=True)
+    if fetched.returncode:
+        raise RuntimeError(f"No {REPOSITORY}: {fetched.stderr} Check the network, run this again.")
 sys.path.insert(0, str(root))
+
+from helpers.environment import prepare
+
+prepare(install=root == beside)
 
 # %%
 import platform
@@ -607,6 +615,9 @@ if FULL:
 # ## Generation
 #
 # The headline model now. Draw $z \sim \mathcal N(0, I)$, decode, and ask the oracle of notebook 02.
+#
+# **Predict:** will more of them be valid shapes than of the AE's random codes in notebook 02? And what
+# will those look like that are no shapes?
 
 # %%
 ae_base, sample_key = jax.random.split(

@@ -42,11 +42,19 @@ from pathlib import Path
 
 REPOSITORY = "https://github.com/latent-bits/latent-bits"
 here = Path.cwd()
-root = next((p for p in (here, *here.parents) if (p / "helpers" / "shapes.py").exists()), None)
-if root is None:  # a notebook on its own, as in Colab: fetch the repository beside it
-    subprocess.run(["git", "clone", "--depth", "1", REPOSITORY, "latent-bits"], check=True)
-    root = here / "latent-bits"
+beside = here / "latent-bits"
+places = (here, *here.parents, beside)
+root = next((p for p in places if (p / "helpers" / "shapes.py").exists()), beside)
+if not root.exists():  # a notebook on its own, as in Colab: fetch the repository beside it
+    fetch = ["git", "clone", "--depth", "1", REPOSITORY, str(beside)]
+    fetched = subprocess.run(fetch, capture_output=True, text=True)
+    if fetched.returncode:
+        raise RuntimeError(f"No {REPOSITORY}: {fetched.stderr} Check the network, run this again.")
 sys.path.insert(0, str(root))
+
+from helpers.environment import prepare
+
+prepare(install=root == beside)
 
 # %%
 import platform
@@ -714,7 +722,8 @@ display(
 #
 # ### Traversals
 #
-# Start at the code of one image and move one latent at a time from −2.5 to 2.5.
+# Start at the code of one image and move one latent at a time from −2.5 to 2.5. **Predict** from the
+# table of bits above: will one row move the shape along x and nothing else?
 
 # %%
 walk = jnp.linspace(-2.5, 2.5, 11)
@@ -799,6 +808,9 @@ save_figure(plotting.image_rows(rows), "04_bayes_decoding")
 # shows two pictures at once, the code itself cannot tell them apart.
 #
 # ## The limit: how few bits can any code need?
+#
+# **Stop and predict:** the VAE pays more bits than an image has, and still makes errors. How many
+# would the best code of all need to err as much?
 #
 # For every distortion $D$ there is a least number of bits, the **rate-distortion function**
 #

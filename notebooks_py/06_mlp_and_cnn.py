@@ -43,11 +43,19 @@ from pathlib import Path
 
 REPOSITORY = "https://github.com/latent-bits/latent-bits"
 here = Path.cwd()
-root = next((p for p in (here, *here.parents) if (p / "helpers" / "shapes.py").exists()), None)
-if root is None:  # a notebook on its own, as in Colab: fetch the repository beside it
-    subprocess.run(["git", "clone", "--depth", "1", REPOSITORY, "latent-bits"], check=True)
-    root = here / "latent-bits"
+beside = here / "latent-bits"
+places = (here, *here.parents, beside)
+root = next((p for p in places if (p / "helpers" / "shapes.py").exists()), beside)
+if not root.exists():  # a notebook on its own, as in Colab: fetch the repository beside it
+    fetch = ["git", "clone", "--depth", "1", REPOSITORY, str(beside)]
+    fetched = subprocess.run(fetch, capture_output=True, text=True)
+    if fetched.returncode:
+        raise RuntimeError(f"No {REPOSITORY}: {fetched.stderr} Check the network, run this again.")
 sys.path.insert(0, str(root))
+
+from helpers.environment import prepare
+
+prepare(install=root == beside)
 
 # %%
 import platform
@@ -242,6 +250,9 @@ display(
 
 # %% [markdown]
 # ## Latent sizes and balances
+#
+# **Stop and predict:** with more latents the loss falls. Will the *generated* images get better too?
+# And does a small $c$, which asks for exact reconstructions, make better or worse samples?
 
 # %%
 for latents in SIZES:

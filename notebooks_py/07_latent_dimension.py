@@ -44,11 +44,19 @@ from pathlib import Path
 
 REPOSITORY = "https://github.com/latent-bits/latent-bits"
 here = Path.cwd()
-root = next((p for p in (here, *here.parents) if (p / "helpers" / "shapes.py").exists()), None)
-if root is None:  # a notebook on its own, as in Colab: fetch the repository beside it
-    subprocess.run(["git", "clone", "--depth", "1", REPOSITORY, "latent-bits"], check=True)
-    root = here / "latent-bits"
+beside = here / "latent-bits"
+places = (here, *here.parents, beside)
+root = next((p for p in places if (p / "helpers" / "shapes.py").exists()), beside)
+if not root.exists():  # a notebook on its own, as in Colab: fetch the repository beside it
+    fetch = ["git", "clone", "--depth", "1", REPOSITORY, str(beside)]
+    fetched = subprocess.run(fetch, capture_output=True, text=True)
+    if fetched.returncode:
+        raise RuntimeError(f"No {REPOSITORY}: {fetched.stderr} Check the network, run this again.")
 sys.path.insert(0, str(root))
+
+from helpers.environment import prepare
+
+prepare(install=root == beside)
 
 # %%
 import platform
@@ -349,6 +357,8 @@ mse.rename_axis("latents").round(5)
 #
 # ## Which latents are used?
 #
+# **Stop and predict:** a VAE is given 50 latents. How many will it use?
+#
 # A VAE can leave a latent at the prior, at no cost. A latent counts as **active** if its mean varies
 # over the images (variance above 0.01, Burda et al. 2015); its KL is its price in bits.
 
@@ -385,6 +395,9 @@ Image(ROOT / "figures" / "07_further_sizes.png")
 
 # %% [markdown]
 # ## Merging two codes, and random codes
+#
+# **Predict:** decode the middle between the codes of a 0 and a 6. A 0, a 6, both at once, or another
+# digit? Is it different for an AE and a VAE?
 #
 # The report decodes the mean of two codes, of a 0 and a 6: it sees a blend with the AE, and one of
 # the parents with the VAE. And it decodes random codes: nothing with the AE, a digit with the VAE. One
