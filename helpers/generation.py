@@ -12,7 +12,7 @@ from helpers.shapes import POSITIONS, SHAPES, SIDE, SIZES, draw, render
 _LOW = np.array([POSITIONS[0], POSITIONS[0], SIZES[0]], np.float32)
 _HIGH = np.array([POSITIONS[-1], POSITIONS[-1], SIZES[-1]], np.float32)
 _GAUSS_NEWTON_STEPS = 12
-_CHUNK = 256  # images fitted at a time: compiled once, whatever n is
+_CHUNK = 256  # images fitted at a time: compiled once, and once for 1, whatever n is
 
 
 class NearestShape(NamedTuple):
@@ -99,7 +99,7 @@ def nearest_shape(images) -> NearestShape:
 
 def _nearest_in_chunk(images):
     n = len(images)
-    filled = np.zeros((_CHUNK, *images.shape[1:]), np.float32)
+    filled = np.zeros((1 if n == 1 else _CHUNK, *images.shape[1:]), np.float32)
     filled[:n] = images
     parameters, errors = (np.asarray(a)[:, :n] for a in _nearest(filled, *_templates()))
     best = errors.argmin(axis=0)

@@ -73,6 +73,7 @@ from scipy.stats import kstest
 
 from helpers import plotting, recipes
 from helpers.exercises import check
+from helpers.explorer import Explorer
 from helpers.generation import coverage, interpolate, nearest_shape, sample_prior, validity
 from helpers.models import Autoencoder, VariationalAutoencoder
 from helpers.objectives import autoencoder_loss, gaussian_kl, squared_error, vae_loss
@@ -690,12 +691,14 @@ if FULL:
 #
 # With two latents the whole generator fits on a page: each picture is decoded from a grid point,
 # the grid lying at the quantiles of the prior, so that every picture stands for the same share of
-# samples.
+# samples. Where a kernel runs there are two sliders instead, and beside the picture the oracle's word
+# on it: move them slowly from one shape to another, and watch the residual share in between.
 
 # %%
 quantiles = norm.ppf((jnp.arange(9) + 0.5) / 9)
 grid = jnp.stack(jnp.meshgrid(quantiles, -quantiles), axis=-1).reshape(-1, 2)
-save_figure(plotting.manifold(flat_vae.decode(grid), 9), "03_manifold")
+still = save_figure(plotting.manifold(flat_vae.decode(grid), 9), "03_manifold")
+Explorer(flat_vae, test_images[:8], still)
 
 # %% [markdown]
 # Two numbers are not enough for four factors, and the picture shows which ones win: the blob moves

@@ -74,6 +74,7 @@ from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 # %%
 from helpers import plotting, recipes
 from helpers.exercises import check
+from helpers.explorer import Explorer
 from helpers.information import (
     bayes_decode,
     channel_rate,
@@ -723,7 +724,8 @@ display(
 # ### Traversals
 #
 # Start at the code of one image and move one latent at a time from −2.5 to 2.5. **Predict** from the
-# table of bits above: will one row move the shape along x and nothing else?
+# table of bits above: will one row move the shape along x and nothing else? (Where a kernel runs there
+# is a slider for every latent in place of the figure, which is `figures/04_traversals.png`.)
 
 # %%
 walk = jnp.linspace(-2.5, 2.5, 11)
@@ -733,7 +735,8 @@ rows = {
     for i, codes_along in enumerate(walks)
 }
 titles = {"$z_1$": ["start", *(f"{value:.1f}" for value in walk)]}
-save_figure(plotting.image_rows(rows, titles=titles), "04_traversals")
+still = save_figure(plotting.image_rows(rows, titles=titles), "04_traversals")
+Explorer(vae, images[n :: len(images) // 8], still)
 
 # %% [markdown]
 # Each latent moves several factors at once, as the table of bits says. Prior and likelihood do not
