@@ -403,3 +403,28 @@ def test_address_rewrites_both_halves_and_drops_no_output(repository):
 def test_address_refuses_what_is_no_owner_and_name(repository, capsys, wrong):
     assert main(["address", wrong], repository) == 1
     assert f"expected owner/name as on GitHub, got {wrong!r}" in capsys.readouterr().err
+
+
+def test_a_merge_never_mixes_the_lines_of_an_ipynb(repository):
+    (repository / ".gitattributes").write_bytes((ROOT / ".gitattributes").read_bytes())
+    (repository / ".gitignore").write_text("data/\n")
+    assert main(["run"], repository) == 0
+    commit(repository)
+    git(repository, "checkout", "--quiet", "-b", "theirs")
+    edit(repository, "N * 21", "N * 22")
+    assert main(["sync"], repository) == 0
+    commit(repository)
+    git(repository, "checkout", "--quiet", "-")
+    edit(repository, "and a second line", "and another line")
+    assert main(["sync"], repository) == 0
+    commit(repository)
+    with pytest.raises(subprocess.CalledProcessError):  # the .ipynb waits to be made anew
+        git(repository, "merge", "--quiet", "theirs")
+    assert git(repository, "diff", "--name-only", "--diff-filter=U").split() == [
+        "notebooks/01_tiny.ipynb"
+    ]
+    assert main(["sync"], repository) == 0
+    assert pair_problems(repository) == []
+    merged = ipynb(repository).read_text()
+    assert "N * 22" in merged
+    assert "and another line" in merged
