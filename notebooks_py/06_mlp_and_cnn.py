@@ -351,15 +351,17 @@ summary.round(2)
 
 
 # %%
-def seeds_of(measure, kind, latents, c=studies.REPORT_C):
-    """A measure on MNIST of every seed at hand: this notebook's and the sweep's."""
-    chosen = every.query("data == 'mnist' and kind == @kind and latents == @latents and c == @c")
+def seeds_of(measure, kind, latents, c=studies.REPORT_C, name="mnist"):
+    """A measure of every seed at hand: this notebook's and the sweep's."""
+    chosen = every.query("data == @name and kind == @kind and latents == @latents and c == @c")
     return chosen[measure].to_numpy()
 
 
 def told(values):
     """Mean and spread over seeds in words."""
-    return f"{values.mean():.3g} ± {values.std():.2g} ({len(values)} seeds)" if len(values) else "-"
+    if len(values) < 2:
+        return f"{values[0]:.3g} (1 seed)" if len(values) else "-"
+    return f"{values.mean():.3g} ± {values.std(ddof=1):.2g} ({len(values)} seeds)"
 
 
 def verdict(low, high):
@@ -382,11 +384,22 @@ loss_2, loss_20 = (
 sure_3, sure_20 = (seeds_of("sure", "MLP", n) for n in (3, 20))
 mismatch_3, mismatch_20 = (seeds_of("prior_divergence_bits", "MLP", n) for n in (3, 20))
 loss_3 = seeds_of("test_loss", "MLP", 3)
-train_2 = seeds_of("loss", "MLP", 2)
 
 # %%
-judged = {
-    "MLP, MNIST, z = 2": ("307", told(train_2), "reached" if train_2.max() <= 307 else "not by all", f"{told(loss_2['MLP'])} on test images"),
+judged = {}
+for run_name, figure in report.items():
+    kind, name = run_name.split(", ")
+    ours, test = (seeds_of(measure, kind, 2, name=name) for measure in ("loss", "test_loss"))
+    word = "not yet run" if not len(ours) else "reached" if ours.max() <= figure else "not reached"
+    judged[f"loss of {run_name}, z = 2"] = (
+        f"{figure}",
+        told(ours),
+        word,
+        f"{told(test)} on test images",
+    )
+
+# %%
+judged |= {
     "CNN worse than MLP at z = 2": ("322 against 307", f"{told(loss_2['CNN'])} against {told(loss_2['MLP'])} (test)", verdict(loss_2["MLP"], loss_2["CNN"]), "MNIST"),
     "CNN better at z = 20": ("by eye", f"{told(loss_20['CNN'])} against {told(loss_20['MLP'])} (test)", verdict(loss_20["CNN"], loss_20["MLP"]), "the printed MLP squeezes 20 latents through 10 units"),
     "z = 20 generates worse than z = 3": ("by eye", f"sure of {told(sure_20)} against {told(sure_3)}", verdict(sure_20, sure_3), f"q(z) is {told(mismatch_20)} bits from the prior, at z = 3 {told(mismatch_3)}"),
