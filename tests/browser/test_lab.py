@@ -108,8 +108,10 @@ def test_4_a_py_opens_as_a_notebook_with_the_outputs_of_its_pair(visit, page, tr
     visit("notebooks_py")
     page.locator(".jp-DirListing-item", has_text=f"{name}.py").click(button="right")
     page.locator(".lm-Menu-itemLabel").get_by_text("Open With", exact=True).hover()
+    notebook = page.locator(".lm-Menu-itemLabel").get_by_text("Notebook", exact=True)
+    expect(notebook).to_be_visible()
     shoot(page, "4_open_with")
-    page.locator(".lm-Menu-itemLabel").get_by_text("Notebook", exact=True).click()
+    notebook.click()
     wait_until_open(page, "03 · ")
     pair = tree / f"notebooks/{name}.ipynb"
     expect(page.locator(".jp-Cell")).to_have_count(len(read_ipynb(pair).cells))
