@@ -83,7 +83,7 @@ from helpers.shapes import random_shapes, render
 # %% [markdown]
 # All knobs, in one cell. The tests run this notebook on a shortened budget with `FULL` off.
 
-# %% nbmake={"mock": {"FULL": false, "EPOCHS": 2, "SWEEP_EPOCHS": 1, "N_SAMPLES": 64, "SWEEP_CS": [0.1]}}
+# %% nbmake={"mock": {"EPOCHS": 2, "FULL": false, "N_SAMPLES": 64, "SWEEP_CS": [0.1], "SWEEP_EPOCHS": 1}}
 FULL = True
 LATENT_SIZE = recipes.LATENT_SIZE
 EPOCHS = recipes.EPOCHS  # of the headline models

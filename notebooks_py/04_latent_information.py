@@ -88,7 +88,7 @@ from helpers.objectives import gaussian_kl, squared_error
 from helpers.results import load_world, record, recorded, save_figure
 from helpers.shapes import FACTORS, shape_world
 
-# %% nbmake={"mock": {"FULL": false, "EPOCHS": 2, "SINGLE_EPOCHS": 2, "DRAWS": 2}}
+# %% nbmake={"mock": {"DRAWS": 2, "EPOCHS": 2, "FULL": false, "SINGLE_EPOCHS": 2}}
 FULL = True
 LATENT_SIZE = recipes.LATENT_SIZE
 EPOCHS = recipes.EPOCHS  # of the headline models, trained in notebooks 02 and 03

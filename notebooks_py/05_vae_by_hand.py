@@ -81,7 +81,7 @@ from helpers.objectives import gaussian_kl
 from helpers.results import record, save_figure
 from helpers.training import fit
 
-# %% nbmake={"mock": {"FULL": false, "EPOCHS": 20}}
+# %% nbmake={"mock": {"EPOCHS": 20, "FULL": false}}
 FULL = True
 CENTRES = np.array([[0.0, 2.0], [-1.8, -1.0], [1.8, -1.0]])
 SPREAD = 0.35  # standard deviation of a cluster, in both directions

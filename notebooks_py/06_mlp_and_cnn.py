@@ -77,7 +77,7 @@ from helpers.models import VariationalAutoencoder
 from helpers.objectives import squared_error, vae_loss
 from helpers.results import record, recorded, save_figure
 
-# %% nbmake={"mock": {"FULL": false, "EPOCHS": 1, "CNN_EPOCHS": 1, "N_TRAIN": 2048, "N_TEST": 500, "N_SAMPLES": 100}}
+# %% nbmake={"mock": {"CNN_EPOCHS": 1, "EPOCHS": 1, "FULL": false, "N_SAMPLES": 100, "N_TEST": 500, "N_TRAIN": 2048}}
 FULL = True
 SIZES = (1, 2, 3, 20)  # latents
 BALANCES = (0.0001, 0.05, 1)  # c, the pixel variance

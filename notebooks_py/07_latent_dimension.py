@@ -89,7 +89,7 @@ from helpers.objectives import (
 from helpers.results import record, recorded, save_figure
 from helpers.storage import ROOT
 
-# %% nbmake={"mock": {"FULL": false, "EPOCHS": 2, "SHORT_EPOCHS": 1, "N_TRAIN": 2000, "N_TEST": 500, "N_PAIRS": 100}}
+# %% nbmake={"mock": {"EPOCHS": 2, "FULL": false, "N_PAIRS": 100, "N_TEST": 500, "N_TRAIN": 2000, "SHORT_EPOCHS": 1}}
 FULL = True
 SIZES = (2, 10, 20, 50)  # latents, as in the report
 EPOCHS = studies.GROUP_EPOCHS
