@@ -1,17 +1,18 @@
 # Latent Bits: the few commands that people use. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run studies test test-all lab sync lint sweep readme clean
+.PHONY: help run studies test test-all test-browser lab sync lint sweep readme address clean
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3
 INSTALLED := .venv/.installed
 VENV := .venv/bin/python
+AS_ROOT = $$([ "$$(id -u)" = 0 ] || echo sudo)
 CODE := helpers tests notebooks_py
 # The kernel called python3 is the one of this environment, whatever else is installed.
 export JUPYTER_PREFER_ENV_PATH := 1
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 run: $(INSTALLED) ## execute notebooks 01 to 04 and show the headline results
 	@$(VENV) -m helpers.commands run
@@ -24,6 +25,18 @@ test: $(INSTALLED) ## unit tests, pairs in sync, README numbers, all notebooks, 
 
 test-all: $(INSTALLED) ## the slow tests: tree mode, key reuse, a fresh clone
 	@$(VENV) -m pytest -m slow tests
+
+test-browser: $(INSTALLED) ## the notebooks in JupyterLab, in a headless Chromium (minutes)
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || \
+	  { echo "Installing Chromium (details in .venv/install.log)"; \
+	  { $(AS_ROOT) apt-get update && $(AS_ROOT) apt-get install -y chromium; } \
+	  >>.venv/install.log 2>&1; } || \
+	  $(call stop,There is no Chromium and apt-get could not install it: install Chromium \
+	  or Google Chrome and try again; details in .venv/install.log.)
+	@$(VENV) -m pip install -r tests/browser/requirements.txt >>.venv/install.log 2>&1 || \
+	  $(call stop,Installing Playwright failed: check the network and try again; \
+	  details in .venv/install.log.)
+	@$(VENV) -m pytest tests/browser
 
 lab: $(INSTALLED) ## open the notebooks in JupyterLab
 	@$(VENV) -m jupyterlab --ServerApp.root_dir="$(CURDIR)" --LabApp.default_url=/lab/tree/notebooks
@@ -41,8 +54,11 @@ sweep: $(INSTALLED) ## seeds, plane, limit, CNN: what the notebooks only read (h
 readme: $(INSTALLED) ## put the numbers of figures/*.json into README.md
 	@$(VENV) -m helpers.commands readme
 
+address: $(INSTALLED) ## REPO=owner/name: the address in badges and set-up cells
+	@$(VENV) -m helpers.commands address "$(REPO)"
+
 clean: ## remove .venv, caches and whatever was generated or downloaded into data/
-	@rm -rf .venv .pytest_cache .ruff_cache .hypothesis
+	@rm -rf .venv .pytest_cache .ruff_cache .hypothesis tests/browser/screenshots
 	@find helpers tests notebooks notebooks_py -depth \
 	  \( -name __pycache__ -o -name .ipynb_checkpoints \) -exec rm -rf {} +
 	@find data -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +

@@ -1,4 +1,4 @@
-"""The commands behind the Makefile: `python -m helpers.commands run|sync|readme|sweep`."""
+"""The commands behind the Makefile: `python -m helpers.commands run|sync|readme|sweep|address`."""
 
 import argparse
 import json
@@ -7,6 +7,7 @@ import platform
 import re
 import sys
 import time
+import tomllib
 from importlib.metadata import version
 
 from nbclient import NotebookClient
@@ -188,13 +189,31 @@ def sweep(root=ROOT):
     readme(root)
 
 
+def address(root=ROOT, repo=""):
+    """Write another repository address, owner/name, into badges, set-up cells and pyproject.toml.
+
+    In both halves of every pair, so that they agree and keep their outputs.
+    """
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", repo):
+        raise CommandError(f"REPO: expected owner/name as on GitHub, got {repo!r}.")
+    project = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]
+    old = project["urls"]["Repository"].removeprefix("https://github.com/")
+    places = re.compile(rf"(github\.com/|/github/){re.escape(old)}(?![\w.-])")
+    notebooks = [*root.glob("notebooks_py/*.py"), *root.glob("notebooks/*.ipynb")]
+    for path in (root / "pyproject.toml", root / "README.md", *sorted(notebooks)):
+        text = path.read_text("utf-8")
+        write_atomically(path, places.sub(rf"\g<1>{repo}", text).encode())
+    print(f"The notebooks now come from https://github.com/{repo}.")
+
+
 def main(arguments=None, root=ROOT) -> int:
     """Run one command; what a user can mend is told in a line on stderr, with exit code 1."""
     parser = argparse.ArgumentParser(prog="python -m helpers.commands")
     commands = parser.add_subparsers(dest="command", required=True)
-    for command in (run, sync, readme, sweep):
+    for command in (run, sync, readme, sweep, address):
         commands.add_parser(command.__name__, help=command.__doc__.splitlines()[0])
     commands.choices["run"].add_argument("names", nargs="*", help="starts of names, such as 02")
+    commands.choices["address"].add_argument("repo", help="owner/name on GitHub")
     commands.choices["sync"].add_argument("--force", action="store_true")
     options = vars(parser.parse_args(arguments))
     try:

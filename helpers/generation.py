@@ -7,19 +7,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from helpers.shapes import POSITIONS, SHAPES, SIDE, SIZES, draw, render
+from helpers.shapes import SHAPES, SIDE, SIZES, draw, positions, render, signed_distances
 
-_LOW = np.array([POSITIONS[0], POSITIONS[0], SIZES[0]], np.float32)
-_HIGH = np.array([POSITIONS[-1], POSITIONS[-1], SIZES[-1]], np.float32)
 _GAUSS_NEWTON_STEPS = 12
-_CHUNK = 256  # images fitted at a time: compiled once, whatever n is
+_CHUNK = 256  # images fitted at a time: compiled once, and once for 1, whatever n is
 
 
 class NearestShape(NamedTuple):
     """For each of n images the nearest rendered shape: arrays (n,).
 
     residual_share: min over shapes s of ||g - s||^2 / ||g||^2, inf for a blank image;
-    shape: index in `SHAPES`; x, y, size: of that nearest shape, in pixels.
+    shape: index in `shapes`; x, y, size: of that nearest shape, in pixels.
     """
 
     residual_share: np.ndarray
@@ -29,21 +27,35 @@ class NearestShape(NamedTuple):
     size: np.ndarray
 
 
+def _ranges(side):
+    """The least and the largest (x, y, size) of the world."""
+    places = positions(side)
+    low, high = ([places[i], places[i], SIZES[i]] for i in (0, -1))
+    return np.array(low, np.float32), np.array(high, np.float32)
+
+
 @cache
-def _templates():
-    """Every half-pixel position in every size: parameters (7688, 3), images (shapes, 7688, 784)."""
-    half_pixels = np.arange(POSITIONS[0], POSITIONS[-1] + 0.5, 0.5)
+def _templates(distances, side):
+    """Every half-pixel position in every size: parameters (m, 3), images (shapes, m, side²).
+
+    distances: tuple of (name, signed distance). m is 7688 for the canvas of 28.
+    """
+    places = positions(side)
+    half_pixels = np.arange(places[0], places[-1] + 0.5, 0.5)
     grid = np.meshgrid(half_pixels, half_pixels, SIZES, indexing="ij")
     parameters = np.stack([axis.ravel() for axis in grid], axis=1).astype(np.float32)
-    images = [render(shape, *parameters.T).reshape(len(parameters), -1) for shape in SHAPES]
+    world = {"shapes": dict(distances), "side": side}
+    images = [render(name, *parameters.T, **world).reshape(len(parameters), -1)
+              for name, _ in distances]  # fmt: skip
     return jnp.asarray(parameters), jnp.stack(images)
 
 
-def _refine(shape, images, parameters):
+def _refine(shape, distances, images, parameters):
     """Damped Gauss-Newton (Levenberg-Marquardt) on (x, y, size), kept inside the world's ranges."""
+    low, high = _ranges(images.shape[1])
 
     def residual(p, image):
-        branches = [partial(draw, name) for name in SHAPES]
+        branches = [partial(draw, distance, side=len(image)) for _, distance in distances]
         return (jax.lax.switch(shape, branches, *p) - image).ravel()
 
     def one(image, start):
@@ -51,7 +63,7 @@ def _refine(shape, images, parameters):
             p, error, damping = carry
             r, jacobian = residual(p, image), jax.jacfwd(residual)(p, image)
             normal = jacobian.T @ jacobian + damping * jnp.eye(3)
-            trial = jnp.clip(p - jnp.linalg.solve(normal, jacobian.T @ r), _LOW, _HIGH)
+            trial = jnp.clip(p - jnp.linalg.solve(normal, jacobian.T @ r), low, high)
             trial_error = jnp.sum(residual(trial, image) ** 2)
             better = trial_error < error
             damping = jnp.where(better, damping / 4, damping * 4)
@@ -64,44 +76,48 @@ def _refine(shape, images, parameters):
     return jax.vmap(one)(images, parameters)
 
 
-@jax.jit
-def _nearest(images, parameters, templates):
-    """For each shape, of images (n, 28, 28): parameters (shapes, n, 3), errors (shapes, n)."""
+@partial(jax.jit, static_argnames="distances")
+def _nearest(distances, images, parameters, templates):
+    """For each shape, of images (n, side, side): parameters (shapes, n, 3), errors (shapes, n)."""
 
     def of_shape(shape):
         flat, known = images.reshape(len(images), -1), templates[shape]
         start = jnp.argmin((known**2).sum(axis=1) / 2 - flat @ known.T, axis=1)
-        return _refine(shape, images, parameters[start])
+        return _refine(shape, distances, images, parameters[start])
 
-    return jax.lax.map(of_shape, jnp.arange(len(SHAPES)))
+    return jax.lax.map(of_shape, jnp.arange(len(distances)))
 
 
 def _check_images(images):
-    if jnp.ndim(images) != 3 or jnp.shape(images)[1:] != (SIDE, SIDE) or len(images) == 0:
-        raise ValueError(f"images: expected (n, {SIDE}, {SIDE}), n >= 1, got {jnp.shape(images)}")
+    shape = jnp.shape(images)
+    if len(shape) != 3 or shape[1] != shape[2] or shape[0] == 0 or len(positions(shape[1])) == 0:
+        raise ValueError(f"images: expected (n, side, side), such as (1, 28, 28), got {shape}")
     if not np.all(np.isfinite(images)):
         raise ValueError("images: expected finite pixels, got nan or inf")
 
 
-def nearest_shape(images) -> NearestShape:
-    """Find the nearest shape of the world, x, y and size continuous, to each image (n, 28, 28).
+def nearest_shape(images, shapes=SHAPES) -> NearestShape:
+    """Find the nearest shape of the world, x, y and size continuous, to each image (n, side, side).
 
-    For each of the four shapes: the nearest template on a half-pixel grid, then 12 damped
-    Gauss-Newton steps on (x, y, size) through the renderer; the best of the four is returned.
-    Raises ValueError for another shape of array or pixels that are not finite.
+    For each of the shapes (names, or a dict as in `shape_world`): the nearest template on a
+    half-pixel grid, then 12 damped Gauss-Newton steps on (x, y, size) through the renderer; the
+    best is returned. Raises ValueError for another shape of array or pixels that are not finite.
     """
     _check_images(images)
+    distances = tuple(signed_distances(shapes).items())
     images = np.asarray(images, np.float32)
     chunks = [images[i : i + _CHUNK] for i in range(0, len(images), _CHUNK)]
-    found = [_nearest_in_chunk(chunk) for chunk in chunks]
+    found = [_nearest_in_chunk(distances, chunk) for chunk in chunks]
     return NearestShape(*map(np.concatenate, zip(*found, strict=True)))
 
 
-def _nearest_in_chunk(images):
-    n = len(images)
-    filled = np.zeros((_CHUNK, *images.shape[1:]), np.float32)
+def _nearest_in_chunk(distances, images):
+    n, side, _ = images.shape
+    filled = np.zeros((1 if n == 1 else _CHUNK, *images.shape[1:]), np.float32)
     filled[:n] = images
-    parameters, errors = (np.asarray(a)[:, :n] for a in _nearest(filled, *_templates()))
+    parameters, errors = (
+        np.asarray(a)[:, :n] for a in _nearest(distances, filled, *_templates(distances, side))
+    )
     best = errors.argmin(axis=0)
     x, y, size = parameters[best, np.arange(n)].T
     energy = (images**2).sum(axis=(1, 2))
@@ -110,32 +126,34 @@ def _nearest_in_chunk(images):
     return NearestShape(share, best, x, y, size)
 
 
-def _as_nearest(images):
-    return images if isinstance(images, NearestShape) else nearest_shape(images)
+def _as_nearest(images, shapes):
+    return images if isinstance(images, NearestShape) else nearest_shape(images, shapes)
 
 
-def validity(images, tolerance=0.05) -> float:
-    """The share of images (n, 28, 28) whose residual share is at most `tolerance`.
+def validity(images, tolerance=0.05, *, shapes=SHAPES) -> float:
+    """The share of images (n, side, side) whose residual share is at most `tolerance`.
 
     0.05 is the standard tolerance, 0.02 the strict and 0.10 the lenient one; blank images are
     invalid. A `NearestShape` found before may stand for the images. Errors as `nearest_shape`.
     """
-    return float(np.mean(_as_nearest(images).residual_share <= tolerance))
+    return float(np.mean(_as_nearest(images, shapes).residual_share <= tolerance))
 
 
-def coverage(images, tolerance=0.05) -> float:
+def coverage(images, tolerance=0.05, *, shapes=SHAPES, side=SIDE) -> float:
     """How much of the world n images validly reach; 1 is as much as n uniform draws do.
 
-    The world is cut into 4 shapes x 4 x 4 x 4 equal ranges of x, y and size = 256 cells; the share
-    of cells that hold a valid image is divided by the share 1 - (1 - 1/256)^n that n uniform draws
-    reach on average. A `NearestShape` may stand for the images. Errors as `nearest_shape`.
+    The world (shapes, side) is cut by shape and 4 x 4 x 4 equal ranges of x, y and size: 256 cells
+    for four shapes. The share of cells that hold a valid image is divided by the share
+    1 - (1 - 1/256)^n that n uniform draws reach on average. A `NearestShape` may stand for the
+    images. Errors as `nearest_shape`.
     """
-    nearest = _as_nearest(images)
+    nearest = _as_nearest(images, shapes)
+    low, high = _ranges(side)
     valid = nearest.residual_share <= tolerance
     parameters = np.stack([nearest.x, nearest.y, nearest.size], axis=1)[valid]
-    coarse = np.minimum((parameters - _LOW) / (_HIGH - _LOW) * 4, 3).astype(int)
+    coarse = np.minimum((parameters - low) / (high - low) * 4, 3).astype(int)
     cells = np.unique(np.column_stack([nearest.shape[valid], coarse]), axis=0)
-    n_cells = len(SHAPES) * 4**3
+    n_cells = len(signed_distances(shapes)) * 4**3
     expected = 1 - (1 - 1 / n_cells) ** len(nearest.shape)
     return len(cells) / n_cells / expected
 

@@ -129,21 +129,22 @@ class _Coder(nnx.Module):
         decoder_widths=DECODER_WIDTHS,
         images=None,
         activation=nnx.gelu,
+        side=SIDE,
         rngs: nnx.Rngs,
     ):
         _check_latent_size(latent_size)
-        self.latent_size = latent_size
+        self.latent_size, self.side = latent_size, side
         outputs = self.outputs_per_latent * latent_size
         look = {"activation": activation, "rngs": rngs}
-        self.encoder = perceptron([SIDE * SIDE, *encoder_widths, outputs], **look)
-        self.decoder = perceptron([latent_size, *decoder_widths, SIDE * SIDE], **look)
+        self.encoder = perceptron([side * side, *encoder_widths, outputs], **look)
+        self.decoder = perceptron([latent_size, *decoder_widths, side * side], **look)
         if images is not None:
             # Start from the mean image: from the grey of a zero bias an MLP falls into all-black.
             self.decoder.layers[-1].bias[...] = _logit_of_mean(images)
 
     def decode_logits(self, z):
         """z (n, L) -> the logits of the image, (n, 28, 28); `decode` is their sigmoid."""
-        return self.decoder(z).reshape(*z.shape[:-1], SIDE, SIDE)
+        return self.decoder(z).reshape(*z.shape[:-1], self.side, self.side)
 
     def decode(self, z):
         """z (n, L) -> images (n, 28, 28) in (0, 1)."""
@@ -155,7 +156,8 @@ class Autoencoder(_Coder):
 
     latent_size: L; encoder_widths, decoder_widths: of the hidden layers; images: the training
     images, whose mean the untrained decoder puts out (None: it puts out grey); activation: between
-    the layers. Raises ValueError for latent_size < 1.
+    the layers; side: of the canvas, where (28, 28) stands below. Raises ValueError for
+    latent_size < 1.
     """
 
     def encode(self, x):
@@ -217,7 +219,7 @@ class ConvolutionalVariationalAutoencoder(VariationalAutoencoder):
     def __init__(self, latent_size, *, variance="log", rngs: nnx.Rngs):
         _check_latent_size(latent_size)
         _check_variance(variance)
-        self.latent_size, self.variance = latent_size, variance
+        self.latent_size, self.variance, self.side = latent_size, variance, SIDE
 
         def normalised(layer, features):
             norm = nnx.BatchNorm(

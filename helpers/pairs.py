@@ -15,6 +15,7 @@ from jupytext.combine import combine_inputs_with_outputs
 
 from helpers.storage import ROOT, write_atomically
 
+WIDGET = "application/vnd.jupyter.widget-view+json"  # says nothing without a running kernel
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
@@ -37,7 +38,7 @@ def read_ipynb(path):
 
 
 def write_ipynb(path, notebook):
-    """Write it without what changes from run to run: times, versions, cuts within a stream."""
+    """Write it without what changes from run to run: times, versions, widgets, cuts in a stream."""
     language = dict(notebook.metadata.get("language_info", {"name": "python"}))
     language.pop("version", None)
     metadata = {"jupytext": notebook.metadata.get("jupytext", {}), "kernelspec": KERNEL}
@@ -46,6 +47,8 @@ def write_ipynb(path, notebook):
         cell.metadata.pop("execution", None)
         if cell.cell_type == "code":
             cell.outputs = _coalesced(cell.outputs)
+            for output in cell.outputs:
+                output.get("data", {}).pop(WIDGET, None)
     write_atomically(path, (nbformat.writes(notebook).rstrip("\n") + "\n").encode())
 
 

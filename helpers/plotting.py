@@ -308,14 +308,15 @@ def panels(table, labels, *, x_label, log_x=False, log_y=False, hlines=None):
     for ax, (column, label) in zip(axes.flat, labels.items(), strict=True):
         ax.plot(table.index, table[column], marker="o" if few else None, label="training")
         if f"test_{column}" in table:
-            ax.plot(table.index, table[f"test_{column}"], ls="--", label="held-out")
+            held_out = table[f"test_{column}"]
+            ax.plot(table.index, held_out, ls="--", marker="o" if few else None, label="held-out")
             ax.legend()
         if hlines and column in hlines:
             ax.axhline(hlines[column], color="0.35", ls="--", lw=1.2)
         ax.set(xlabel=x_label, ylabel=label)
         _plain_log(*[ax.xaxis] * log_x, *[ax.yaxis] * log_y)
         if few:
-            ax.set_ylim(bottom=0)
+            ax.set_ylim(bottom=None if log_y else 0)
             ax.set_xticks(table.index[::2])  # all of them would run into each other
     return fig
 

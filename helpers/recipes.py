@@ -77,7 +77,7 @@ def train(
 
 def autoencoder(images, test_images, *, seed=0, epochs=EPOCHS):
     """The headline AE, trained or loaded: (model, history)."""
-    model = Autoencoder(LATENT_SIZE, images=images, rngs=nnx.Rngs(seed))
+    model = Autoencoder(LATENT_SIZE, images=images, side=images.shape[1], rngs=nnx.Rngs(seed))
     name = f"autoencoder-seed{seed}"
     return model, train(
         name, model, images, autoencoder_loss, epochs=epochs, test_images=test_images, seed=seed
@@ -95,7 +95,9 @@ def vae_losses(epochs, c=C, c_start=C_START):
 
 def variational_autoencoder(images, test_images, *, seed=0, epochs=EPOCHS):
     """The headline VAE, trained or loaded: (model, history)."""
-    model = VariationalAutoencoder(LATENT_SIZE, images=images, rngs=nnx.Rngs(seed))
+    model = VariationalAutoencoder(
+        LATENT_SIZE, images=images, side=images.shape[1], rngs=nnx.Rngs(seed)
+    )
     name = f"vae-seed{seed}"
     return model, train(
         name, model, images, vae_losses(epochs), epochs=epochs, test_images=test_images, seed=seed

@@ -3,8 +3,12 @@
 A shape is a signed-distance function (negative inside, in pixels); a pixel is as bright as
 `clip(1/2 - distance, 0, 1)`, a one-pixel anti-aliased edge. Everything is differentiable in
 x, y and size, and lies wholly inside the canvas for every position and size of the world.
+
+Another world takes two arguments, here and in `generation`: `shapes`, names of these shapes or a
+dict from names to signed distances of your own, and `side`, that of the canvas.
 """
 
+from collections.abc import Mapping
 from functools import partial
 from math import log2, pi, sqrt
 from typing import NamedTuple
@@ -15,7 +19,6 @@ import numpy as np
 
 SIDE = 28
 FACTORS = ("shape", "x", "y", "size")
-POSITIONS = np.arange(6.0, 22.0)
 SIZES = np.arange(2.5, 6.5, 0.5)
 
 
@@ -46,10 +49,18 @@ SIGNED_DISTANCES = {"square": _square, "circle": _circle, "triangle": _triangle,
 SHAPES = tuple(SIGNED_DISTANCES)
 
 
+def positions(side=SIDE):
+    """The x and y of the world's grid: every pixel where the largest size stays on the canvas."""
+    return np.arange(SIZES[-1], side - SIZES[-1])
+
+
+POSITIONS = positions()
+
+
 class ShapeWorld(NamedTuple):
     """Every image of the world, once.
 
-    images: (n, 28, 28) float32 in [0, 1]; factors: (n, 4) float32, columns as in `FACTORS`: the
+    images: (n, side, side) float32 in [0, 1]; factors: (n, 4) float32, columns as in `FACTORS`: the
     index of the shape in `shapes`, then x, y and size in pixels; cardinalities: the number of
     values of each factor; entropy_bits: log2 n, the entropy of an image drawn uniformly.
     """
@@ -61,93 +72,118 @@ class ShapeWorld(NamedTuple):
     shapes: tuple[str, ...]
 
 
-def draw(shape: str, x, y, size):
-    """One image (28, 28) of a named shape from scalars, unchecked: for use inside jit."""
-    rows, columns = jnp.mgrid[:SIDE, :SIDE]
-    return jnp.clip(0.5 - SIGNED_DISTANCES[shape](columns - x, rows - y, size), 0.0, 1.0)
+def draw(shape, x, y, size, side=SIDE):
+    """One image (side, side) of a shape from scalars, unchecked: for use inside jit.
+
+    shape: a name of `SHAPES` or a signed distance (dx, dy, size) -> pixels.
+    """
+    distance = shape if callable(shape) else SIGNED_DISTANCES[shape]
+    rows, columns = jnp.mgrid[:side, :side]
+    return jnp.clip(0.5 - distance(columns - x, rows - y, size), 0.0, 1.0)
 
 
-@partial(jax.jit, static_argnames="shapes")
-def _draw_all(shapes, indices, x, y, size):
+@partial(jax.jit, static_argnames=("distances", "side"))
+def _draw_all(distances, side, indices, x, y, size):
     def one(index, x, y, size):
-        branches = [partial(draw, shape) for shape in shapes]
+        branches = [partial(draw, distance, side=side) for distance in distances]
         return jax.lax.switch(index, branches, x, y, size)
 
     return jax.vmap(one)(indices, x, y, size)
 
 
-def _check_shapes(shapes):
+def signed_distances(shapes) -> dict:
+    """From names to signed distances: of names of `SHAPES`, or such a dict itself.
+
+    Raises ValueError for a name that is not there, for one given twice, and for none.
+    """
+    shapes = shapes if isinstance(shapes, Mapping) else tuple(shapes)
+    if not shapes:
+        raise ValueError(f"shapes: expected at least one of {', '.join(SHAPES)}, got none")
+    if isinstance(shapes, Mapping):
+        return dict(shapes)
     for shape in shapes:
         if shape not in SIGNED_DISTANCES:
             raise ValueError(f"shape: expected one of {', '.join(SHAPES)}, got {shape!r}")
     if len(set(shapes)) < len(shapes):
         raise ValueError(f"shapes: expected each at most once, got {', '.join(shapes)}")
-    if not shapes:
-        raise ValueError(f"shapes: expected at least one of {', '.join(SHAPES)}, got none")
+    return {shape: SIGNED_DISTANCES[shape] for shape in shapes}
 
 
-def _check_range(name, value, low, high):
+def _check_range(name, value, low, high, side):
     if isinstance(value, jax.core.Tracer):
         return  # under jit or grad there is no value to look at
     value = np.asarray(value, float)
     if not np.all((value >= low) & (value <= high)):
         wrong = value[~((value >= low) & (value <= high))].flat[0]
         raise ValueError(f"{name}: expected {low:g} to {high:g} so that every shape stays on the "
-                         f"{SIDE}x{SIDE} canvas, got {wrong:g}")  # fmt: skip
+                         f"{side}x{side} canvas, got {wrong:g}")  # fmt: skip
 
 
-def render(shape, x, y, size):
+def render(shape, x, y, size, *, shapes=SHAPES, side=SIDE):
     """Draw shapes, differentiably in x, y and size.
 
-    shape: a name of `SHAPES`, or its index, or an array (n,) of indices; x, y, size: scalars or
+    shape: a name of `shapes`, or its index, or an array (n,) of indices; x, y, size: scalars or
     arrays (n,), in pixels, x to the right and y down, (0, 0) the centre of the first pixel.
-    Returns an image (28, 28) for scalars, else images (n, 28, 28), float32 in [0, 1].
+    Returns an image (side, side) for scalars, else images (n, side, side), float32 in [0, 1].
     Raises ValueError for an unknown shape, or a size or position that would leave the canvas.
     """
+    distances = signed_distances(shapes)
+    names = list(distances)
     if isinstance(shape, str):
-        _check_shapes([shape])
-        shape = SHAPES.index(shape)
-    if not isinstance(shape, jax.core.Tracer) and not np.isin(shape, range(len(SHAPES))).all():
-        raise ValueError(f"shape: expected a name or an index 0 to {len(SHAPES) - 1}, got {shape}")
+        if shape not in names:
+            raise ValueError(f"shape: expected one of {', '.join(names)}, got {shape!r}")
+        shape = names.index(shape)
+    if not isinstance(shape, jax.core.Tracer) and not np.isin(shape, range(len(names))).all():
+        raise ValueError(f"shape: expected a name or an index 0 to {len(names) - 1}, got {shape}")
     largest = 0.0 if isinstance(size, jax.core.Tracer) else float(np.max(size))
-    _check_range("size", size, 1, SIZES[-1])
+    _check_range("size", size, 1, SIZES[-1], side)
     for name, value in (("x", x), ("y", y)):
-        _check_range(name, value, largest, SIDE - 1 - largest)
+        _check_range(name, value, largest, side - 1 - largest, side)
     arrays = jnp.broadcast_arrays(*(jnp.asarray(a, jnp.float32) for a in (shape, x, y, size)))
     flat = [a.reshape(-1) for a in arrays]
-    images = _draw_all(SHAPES, flat[0].astype(int), *flat[1:])
-    return images.reshape(*arrays[0].shape, SIDE, SIDE)
+    images = _draw_all(tuple(distances.values()), side, flat[0].astype(int), *flat[1:])
+    return images.reshape(*arrays[0].shape, side, side)
 
 
-def shape_world(shapes=SHAPES) -> ShapeWorld:
+def _check_side(side):
+    if len(positions(side)) < 1:
+        least = int(2 * SIZES[-1]) + 1
+        raise ValueError(f"side: expected at least {least}, which holds one shape, got {side}")
+
+
+def shape_world(shapes=SHAPES, side=SIDE) -> ShapeWorld:
     """Enumerate the world: every shape at every grid position in every size.
 
-    With all four shapes: 8,192 images and 13 bits. Raises ValueError for an unknown shape.
+    With the four shapes on 28x28: 8,192 images and 13 bits. shapes: names of `SHAPES`, or a dict
+    from names to signed distances, of shapes that reach no further than `size` from their centre
+    along x and y. Raises ValueError for an unknown shape or a side that holds none.
     """
-    shapes = tuple(shapes)
-    _check_shapes(shapes)
-    grid = np.meshgrid(np.arange(len(shapes)), POSITIONS, POSITIONS, SIZES, indexing="ij")
+    distances = signed_distances(shapes)
+    _check_side(side)
+    places = positions(side)
+    grid = np.meshgrid(np.arange(len(distances)), places, places, SIZES, indexing="ij")
     factors = np.stack([axis.ravel() for axis in grid], axis=1).astype(np.float32)
-    images = np.asarray(_draw_all(shapes, factors[:, 0].astype(int), *factors[:, 1:].T))
-    cardinalities = (len(shapes), len(POSITIONS), len(POSITIONS), len(SIZES))
-    return ShapeWorld(images, factors, cardinalities, log2(len(images)), shapes)
+    index, *place = factors.T
+    images = np.asarray(_draw_all(tuple(distances.values()), side, index.astype(int), *place))
+    cardinalities = (len(distances), len(places), len(places), len(SIZES))
+    return ShapeWorld(images, factors, cardinalities, log2(len(images)), tuple(distances))
 
 
-def random_shapes(key, n: int, shapes=SHAPES):
+def random_shapes(key, n: int, shapes=SHAPES, side=SIDE):
     """Draw n images with uniform shape and uniform continuous x, y, size in the world's ranges.
 
-    Returns images (n, 28, 28) float32 and parameters (n, 4), columns as in `FACTORS`.
-    Raises ValueError for n < 1 or an unknown shape.
+    Returns images (n, side, side) float32 and parameters (n, 4), columns as in `FACTORS`.
+    Raises ValueError for n < 1, an unknown shape or a side that holds none.
     """
-    shapes = tuple(shapes)
-    _check_shapes(shapes)
+    distances = signed_distances(shapes)
+    _check_side(side)
     _check_count("n", n)
     shape_key, position_key, size_key = jax.random.split(key, 3)
-    index = jax.random.randint(shape_key, (n,), 0, len(shapes))
-    low, high = POSITIONS[[0, -1]]
+    index = jax.random.randint(shape_key, (n,), 0, len(distances))
+    low, high = positions(side)[[0, -1]]
     x, y = jax.random.uniform(position_key, (2, n), minval=low, maxval=high)
     size = jax.random.uniform(size_key, (n,), minval=SIZES[0], maxval=SIZES[-1])
-    images = _draw_all(shapes, index, x, y, size)
+    images = _draw_all(tuple(distances.values()), side, index, x, y, size)
     return np.asarray(images), np.stack([index, x, y, size], axis=1).astype(np.float32)
 
 

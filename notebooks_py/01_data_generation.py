@@ -44,11 +44,19 @@ from pathlib import Path
 
 REPOSITORY = "https://github.com/latent-bits/latent-bits"
 here = Path.cwd()
-root = next((p for p in (here, *here.parents) if (p / "helpers" / "shapes.py").exists()), None)
-if root is None:  # a notebook on its own, as in Colab: fetch the repository beside it
-    subprocess.run(["git", "clone", "--depth", "1", REPOSITORY, "latent-bits"], check=True)
-    root = here / "latent-bits"
+beside = here / "latent-bits"
+places = (here, *here.parents, beside)
+root = next((p for p in places if (p / "helpers" / "shapes.py").exists()), beside)
+if not root.exists():  # a notebook on its own, as in Colab: fetch the repository beside it
+    fetch = ["git", "clone", "--depth", "1", REPOSITORY, str(beside)]
+    fetched = subprocess.run(fetch, capture_output=True, text=True)
+    if fetched.returncode:
+        raise RuntimeError(f"No {REPOSITORY}: {fetched.stderr} Check the network, run this again.")
 sys.path.insert(0, str(root))
+
+from helpers.environment import prepare
+
+prepare(install=root == beside)
 
 # %%
 import itertools
@@ -60,6 +68,7 @@ import numpy as np
 import pandas as pd
 from IPython.display import Markdown, display
 
+from helpers.exercises import check
 from helpers.plotting import curves, image_grid, image_maps, image_rows, rate_distortion_plane
 from helpers.recipes import world_split
 from helpers.results import load_world, output_folder, record, save_figure
@@ -982,6 +991,87 @@ assert recorded["entropy_bits"] == 13
 
 # %% [markdown]
 # ## Exercises
+#
+# Put your answer in place of the dots; `check` knows whether it is right, to half a per cent. The ways
+# there are folded away below each question.
+#
+# **01.1** Circles are twice as frequent as each of the other three shapes; the rest stays as it is.
+# How many bits does an image hold on average?
+
+# %%
+check("01.1", ...)
+
+# %% [markdown]
+# <details><summary>Solution of 01.1</summary>
+#
+# The shapes have probabilities 2/5, 1/5, 1/5, 1/5, and 4 + 4 + 3 bits come on top. It is a little
+# less than 13: what is less even is easier to guess.
+#
+# ```python
+# p = np.array([2, 1, 1, 1]) / 5
+# check("01.1", 4 + 4 + 3 - (p * np.log2(p)).sum())
+# ```
+#
+# </details>
+
+# %% [markdown]
+# **01.2** Somebody tells you that the image shows a triangle and that its size is one of the four
+# smallest. How many bits are left?
+
+# %%
+check("01.2", ...)
+
+# %% [markdown]
+# <details><summary>Solution of 01.2</summary>
+#
+# 2,048 triangles, half of them that small: 1,024 images.
+#
+# ```python
+# check("01.2", np.log2(8192 / 4 / 2))
+# ```
+#
+# </details>
+
+# %% [markdown]
+# **01.3** You may ask one question with yes or no: "is it the largest size?" How many bits does the
+# answer bring on average?
+
+# %%
+check("01.3", ...)
+
+# %% [markdown]
+# <details><summary>Solution of 01.3</summary>
+#
+# Yes has probability 1/8 and brings 3 bits, no brings $\log_2(8/7)$.
+#
+# ```python
+# check("01.3", 1 / 8 * np.log2(8) + 7 / 8 * np.log2(8 / 7))
+# ```
+#
+# </details>
+
+# %% [markdown]
+# **01.4** How many PCA components does it take to explain 90 % of the variance of the 8,192 images?
+
+# %%
+check("01.4", ...)
+
+# %% [markdown]
+# <details><summary>Solution of 01.4</summary>
+#
+# ```python
+# from helpers.shapes import shape_world
+#
+# images = shape_world().images.reshape(8192, -1)
+# variances = np.linalg.eigvalsh(np.cov(images.T))[::-1]
+# explained = np.cumsum(variances) / variances.sum()
+# check("01.4", (explained < 0.9).sum() + 1)
+# ```
+#
+# </details>
+
+# %% [markdown]
+# Open ones, without a check:
 #
 # 1. Make big shapes twice as frequent as small ones. What is the entropy of the image now, and
 #    how much of the loss is due to the factor "size"?

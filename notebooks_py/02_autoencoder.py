@@ -40,11 +40,19 @@ from pathlib import Path
 
 REPOSITORY = "https://github.com/latent-bits/latent-bits"
 here = Path.cwd()
-root = next((p for p in (here, *here.parents) if (p / "helpers" / "shapes.py").exists()), None)
-if root is None:  # a notebook on its own, as in Colab: fetch the repository beside it
-    subprocess.run(["git", "clone", "--depth", "1", REPOSITORY, "latent-bits"], check=True)
-    root = here / "latent-bits"
+beside = here / "latent-bits"
+places = (here, *here.parents, beside)
+root = next((p for p in places if (p / "helpers" / "shapes.py").exists()), beside)
+if not root.exists():  # a notebook on its own, as in Colab: fetch the repository beside it
+    fetch = ["git", "clone", "--depth", "1", REPOSITORY, str(beside)]
+    fetched = subprocess.run(fetch, capture_output=True, text=True)
+    if fetched.returncode:
+        raise RuntimeError(f"No {REPOSITORY}: {fetched.stderr} Check the network, run this again.")
 sys.path.insert(0, str(root))
+
+from helpers.environment import prepare
+
+prepare(install=root == beside)
 
 # %%
 import platform
@@ -60,6 +68,7 @@ from IPython.display import Markdown, display
 from jax.tree_util import Partial
 
 from helpers import plotting, recipes
+from helpers.exercises import check
 from helpers.generation import coverage, interpolate, nearest_shape, sample_prior, validity
 from helpers.models import Autoencoder
 from helpers.objectives import autoencoder_loss, denoising_loss, squared_error
@@ -71,7 +80,7 @@ from helpers.training import fit, train_step
 # All knobs stand in one cell. `FULL` is switched off when the tests run this notebook on a
 # shortened budget; the asserts that need a trained model ask for it.
 
-# %% nbmake={"mock": {"FULL": false, "EPOCHS": 1, "SWEEP_EPOCHS": 1, "ESCAPE_SEEDS": 2, "N_SAMPLES": 64}}
+# %% nbmake={"mock": {"EPOCHS": 1, "ESCAPE_SEEDS": 2, "FULL": false, "N_SAMPLES": 64, "SWEEP_EPOCHS": 1}}
 FULL = True
 LATENT_SIZE = recipes.LATENT_SIZE
 EPOCHS = recipes.EPOCHS  # for the headline model
@@ -738,6 +747,66 @@ display(
 #   noise is added to it. That is notebook 04.
 #
 # ## Exercises
+#
+# Put your answer in place of the dots; `check` knows whether it is right, to half a per cent. The ways
+# there are folded away below each question.
+#
+# **02.1** How many weights and biases has the headline encoder, 784 - 256 - 256 - 4?
+
+# %%
+check("02.1", ...)
+
+# %% [markdown]
+# <details><summary>Solution of 02.1</summary>
+#
+# ```python
+# check("02.1", 784 * 256 + 256 + 256 * 256 + 256 + 256 * 4 + 4)
+# ```
+#
+# </details>
+
+# %% [markdown]
+# **02.2** A model leaves a squared error of 1.568 per image. Which $c$ makes the images most likely
+# under $\mathcal N(\hat x, cI)$?
+
+# %%
+check("02.2", ...)
+
+# %% [markdown]
+# <details><summary>Solution of 02.2</summary>
+#
+# $-\log p = 392\log(2\pi c) + e/(2c)$ has its minimum at $c = e/784$: the error per pixel.
+#
+# ```python
+# check("02.2", 1.568 / 784)
+# ```
+#
+# </details>
+
+# %% [markdown]
+# **02.3** An autoencoder without activations (one linear layer each way, two latents) is trained to
+# the end on all 8,192 images. Which squared error per image does it leave?
+
+# %%
+check("02.3", ...)
+
+# %% [markdown]
+# <details><summary>Solution of 02.3</summary>
+#
+# It spans the plane of the first two principal components, and leaves the variances of all others.
+#
+# ```python
+# from helpers.shapes import shape_world
+#
+# images = shape_world().images.reshape(8192, -1)
+# variances = np.linalg.eigvalsh(np.cov(images.T, bias=True))[::-1]
+# check("02.3", variances[2:].sum())
+# ```
+#
+# </details>
+
+# %% [markdown]
+# Open ones, without a check:
 #
 # 1. Train a model that fell into black for five more epochs, once with the optimiser it had and once
 #    with a fresh one (`fit` makes a fresh one at every call). Which one climbs out, and why?

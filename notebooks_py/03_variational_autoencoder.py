@@ -41,11 +41,19 @@ from pathlib import Path
 
 REPOSITORY = "https://github.com/latent-bits/latent-bits"
 here = Path.cwd()
-root = next((p for p in (here, *here.parents) if (p / "helpers" / "shapes.py").exists()), None)
-if root is None:  # a notebook on its own, as in Colab: fetch the repository beside it
-    subprocess.run(["git", "clone", "--depth", "1", REPOSITORY, "latent-bits"], check=True)
-    root = here / "latent-bits"
+beside = here / "latent-bits"
+places = (here, *here.parents, beside)
+root = next((p for p in places if (p / "helpers" / "shapes.py").exists()), beside)
+if not root.exists():  # a notebook on its own, as in Colab: fetch the repository beside it
+    fetch = ["git", "clone", "--depth", "1", REPOSITORY, str(beside)]
+    fetched = subprocess.run(fetch, capture_output=True, text=True)
+    if fetched.returncode:
+        raise RuntimeError(f"No {REPOSITORY}: {fetched.stderr} Check the network, run this again.")
 sys.path.insert(0, str(root))
+
+from helpers.environment import prepare
+
+prepare(install=root == beside)
 
 # %%
 import platform
@@ -64,6 +72,8 @@ from jax.tree_util import Partial
 from scipy.stats import kstest
 
 from helpers import plotting, recipes
+from helpers.exercises import check
+from helpers.explorer import Explorer
 from helpers.generation import coverage, interpolate, nearest_shape, sample_prior, validity
 from helpers.models import Autoencoder, VariationalAutoencoder
 from helpers.objectives import autoencoder_loss, gaussian_kl, squared_error, vae_loss
@@ -73,7 +83,7 @@ from helpers.shapes import random_shapes, render
 # %% [markdown]
 # All knobs, in one cell. The tests run this notebook on a shortened budget with `FULL` off.
 
-# %% nbmake={"mock": {"FULL": false, "EPOCHS": 2, "SWEEP_EPOCHS": 1, "N_SAMPLES": 64, "SWEEP_CS": [0.1]}}
+# %% nbmake={"mock": {"EPOCHS": 2, "FULL": false, "N_SAMPLES": 64, "SWEEP_CS": [0.1], "SWEEP_EPOCHS": 1}}
 FULL = True
 LATENT_SIZE = recipes.LATENT_SIZE
 EPOCHS = recipes.EPOCHS  # of the headline models
@@ -606,6 +616,9 @@ if FULL:
 # ## Generation
 #
 # The headline model now. Draw $z \sim \mathcal N(0, I)$, decode, and ask the oracle of notebook 02.
+#
+# **Predict:** will more of them be valid shapes than of the AE's random codes in notebook 02? And what
+# will those look like that are no shapes?
 
 # %%
 ae_base, sample_key = jax.random.split(
@@ -678,12 +691,14 @@ if FULL:
 #
 # With two latents the whole generator fits on a page: each picture is decoded from a grid point,
 # the grid lying at the quantiles of the prior, so that every picture stands for the same share of
-# samples.
+# samples. Where a kernel runs there are two sliders instead, and beside the picture the oracle's word
+# on it: move them slowly from one shape to another, and watch the residual share in between.
 
 # %%
 quantiles = norm.ppf((jnp.arange(9) + 0.5) / 9)
 grid = jnp.stack(jnp.meshgrid(quantiles, -quantiles), axis=-1).reshape(-1, 2)
-save_figure(plotting.manifold(flat_vae.decode(grid), 9), "03_manifold")
+still = save_figure(plotting.manifold(flat_vae.decode(grid), 9), "03_manifold")
+Explorer(flat_vae, test_images[:8], still)
 
 # %% [markdown]
 # Two numbers are not enough for four factors, and the picture shows which ones win: the blob moves
@@ -871,6 +886,64 @@ display(
 # - A square and a circle of our world nearly coincide, so some blends of the two count as valid.
 #
 # ## Exercises
+#
+# Put your answer in place of the dots; `check` knows whether it is right, to half a per cent. The ways
+# there are folded away below each question.
+#
+# **03.1** A posterior in one dimension has mean 1 and standard deviation 0.5. What is its KL from
+# the prior, in nats?
+
+# %%
+check("03.1", ...)
+
+# %% [markdown]
+# <details><summary>Solution of 03.1</summary>
+#
+# ```python
+# check("03.1", (1**2 + 0.5**2 - np.log(0.5**2) - 1) / 2)
+# ```
+#
+# </details>
+
+# %% [markdown]
+# **03.2** A posterior has mean 0. Which variance below 1 makes it cost exactly one bit?
+
+# %%
+check("03.2", ...)
+
+# %% [markdown]
+# <details><summary>Solution of 03.2</summary>
+#
+# $(s - \log s - 1)/2 = \log 2$ has no closed form; a root finder does it.
+#
+# ```python
+# from scipy.optimize import brentq
+#
+# check("03.2", brentq(lambda s: (s - np.log(s) - 1) / 2 - np.log(2), 1e-6, 1))
+# ```
+#
+# </details>
+
+# %% [markdown]
+# **03.3** At the headline model's $c = 0.1$: by how much must one more bit of KL lower the squared
+# error of an image to pay for itself?
+
+# %%
+check("03.3", ...)
+
+# %% [markdown]
+# <details><summary>Solution of 03.3</summary>
+#
+# A bit costs $\log 2$ nats, an error $e$ costs $e/(2c)$.
+#
+# ```python
+# check("03.3", 2 * 0.1 * np.log(2))
+# ```
+#
+# </details>
+
+# %% [markdown]
+# Open ones, without a check:
 #
 # 1. Give the small VAE the source's wrong sign (`beta=-1`). After how many epochs is the loss
 #    beyond −10⁶, and where are the means?

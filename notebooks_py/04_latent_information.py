@@ -42,11 +42,19 @@ from pathlib import Path
 
 REPOSITORY = "https://github.com/latent-bits/latent-bits"
 here = Path.cwd()
-root = next((p for p in (here, *here.parents) if (p / "helpers" / "shapes.py").exists()), None)
-if root is None:  # a notebook on its own, as in Colab: fetch the repository beside it
-    subprocess.run(["git", "clone", "--depth", "1", REPOSITORY, "latent-bits"], check=True)
-    root = here / "latent-bits"
+beside = here / "latent-bits"
+places = (here, *here.parents, beside)
+root = next((p for p in places if (p / "helpers" / "shapes.py").exists()), beside)
+if not root.exists():  # a notebook on its own, as in Colab: fetch the repository beside it
+    fetch = ["git", "clone", "--depth", "1", REPOSITORY, str(beside)]
+    fetched = subprocess.run(fetch, capture_output=True, text=True)
+    if fetched.returncode:
+        raise RuntimeError(f"No {REPOSITORY}: {fetched.stderr} Check the network, run this again.")
 sys.path.insert(0, str(root))
+
+from helpers.environment import prepare
+
+prepare(install=root == beside)
 
 # %%
 import platform
@@ -65,6 +73,8 @@ from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 
 # %%
 from helpers import plotting, recipes
+from helpers.exercises import check
+from helpers.explorer import Explorer
 from helpers.information import (
     bayes_decode,
     channel_rate,
@@ -78,7 +88,7 @@ from helpers.objectives import gaussian_kl, squared_error
 from helpers.results import load_world, record, recorded, save_figure
 from helpers.shapes import FACTORS, shape_world
 
-# %% nbmake={"mock": {"FULL": false, "EPOCHS": 2, "SINGLE_EPOCHS": 2, "DRAWS": 2}}
+# %% nbmake={"mock": {"DRAWS": 2, "EPOCHS": 2, "FULL": false, "SINGLE_EPOCHS": 2}}
 FULL = True
 LATENT_SIZE = recipes.LATENT_SIZE
 EPOCHS = recipes.EPOCHS  # of the headline models, trained in notebooks 02 and 03
@@ -713,7 +723,9 @@ display(
 #
 # ### Traversals
 #
-# Start at the code of one image and move one latent at a time from −2.5 to 2.5.
+# Start at the code of one image and move one latent at a time from −2.5 to 2.5. **Predict** from the
+# table of bits above: will one row move the shape along x and nothing else? (Where a kernel runs there
+# is a slider for every latent in place of the figure, which is `figures/04_traversals.png`.)
 
 # %%
 walk = jnp.linspace(-2.5, 2.5, 11)
@@ -723,7 +735,8 @@ rows = {
     for i, codes_along in enumerate(walks)
 }
 titles = {"$z_1$": ["start", *(f"{value:.1f}" for value in walk)]}
-save_figure(plotting.image_rows(rows, titles=titles), "04_traversals")
+still = save_figure(plotting.image_rows(rows, titles=titles), "04_traversals")
+Explorer(vae, images[n :: len(images) // 8], still)
 
 # %% [markdown]
 # Each latent moves several factors at once, as the table of bits says. Prior and likelihood do not
@@ -798,6 +811,9 @@ save_figure(plotting.image_rows(rows), "04_bayes_decoding")
 # shows two pictures at once, the code itself cannot tell them apart.
 #
 # ## The limit: how few bits can any code need?
+#
+# **Stop and predict:** the VAE pays more bits than an image has, and still makes errors. How many
+# would the best code of all need to err as much?
 #
 # For every distortion $D$ there is a least number of bits, the **rate-distortion function**
 #
@@ -1380,6 +1396,84 @@ VAE's ({divergence_bits["VAE"]:.1f} from it), and still {fitted_bits[like]:.1f} 
 #   decoder was not trained with it; other choices trade differently.
 #
 # ## Exercises
+#
+# Put your answer in place of the dots; `check` knows whether it is right, to half a per cent. The ways
+# there are folded away below each question.
+#
+# **04.1** A latent is Gaussian with variance 3 before noise of variance 0.2 is added. How many bits
+# does it carry?
+
+# %%
+check("04.1", ...)
+
+# %% [markdown]
+# <details><summary>Solution of 04.1</summary>
+#
+# ```python
+# check("04.1", np.log2(1 + 3 / 0.2) / 2)
+# ```
+#
+# </details>
+
+# %% [markdown]
+# **04.2** A code keeps shape and size exactly (5 bits) and forgets the position. Which squared
+# error per image does its best decoder leave?
+
+# %%
+check("04.2", ...)
+
+# %% [markdown]
+# <details><summary>Solution of 04.2</summary>
+#
+# The best decoder puts out the mean over the 256 positions, and leaves the variance around it.
+#
+# ```python
+# from helpers.shapes import shape_world
+#
+# groups = shape_world().images.reshape(4, 256, 8, 784)
+# left = groups - groups.mean(axis=1, keepdims=True)
+# check("04.2", (left**2).sum(axis=3).mean())
+# ```
+#
+# </details>
+
+# %% [markdown]
+# **04.3** Two latents hold the same thing: each is the index of the size, without noise. Give
+# $I(X;z_1)$, $I(X;z_2)$, $I(X;Z)$ and the dependence (total correlation) between them, in bits.
+
+# %%
+check("04.3", ...)
+
+# %% [markdown]
+# <details><summary>Solution of 04.3</summary>
+#
+# Three bits each and three together: the second copy tells nothing new, and that is the dependence,
+# 3 + 3 - 3.
+#
+# ```python
+# check("04.3", (3, 3, 3, 3 + 3 - 3))
+# ```
+#
+# </details>
+
+# %% [markdown]
+# **04.4** A VAE pays a KL of 20 bits. $I(X;Z)$ is 12, the dependence 5, the negentropies add up to
+# 1. How large is the mismatch with the prior?
+
+# %%
+check("04.4", ...)
+
+# %% [markdown]
+# <details><summary>Solution of 04.4</summary>
+#
+# ```python
+# check("04.4", 20 - 12 - 5 - 1)
+# ```
+#
+# </details>
+
+# %% [markdown]
+# Open ones, without a check:
 #
 # 1. Add noise to the AE in proportion to each latent's standard deviation instead of one level for
 #    all. Does the curve in the plane move?

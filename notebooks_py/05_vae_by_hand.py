@@ -43,11 +43,19 @@ from pathlib import Path
 
 REPOSITORY = "https://github.com/latent-bits/latent-bits"
 here = Path.cwd()
-root = next((p for p in (here, *here.parents) if (p / "helpers" / "shapes.py").exists()), None)
-if root is None:  # a notebook on its own, as in Colab: fetch the repository beside it
-    subprocess.run(["git", "clone", "--depth", "1", REPOSITORY, "latent-bits"], check=True)
-    root = here / "latent-bits"
+beside = here / "latent-bits"
+places = (here, *here.parents, beside)
+root = next((p for p in places if (p / "helpers" / "shapes.py").exists()), beside)
+if not root.exists():  # a notebook on its own, as in Colab: fetch the repository beside it
+    fetch = ["git", "clone", "--depth", "1", REPOSITORY, str(beside)]
+    fetched = subprocess.run(fetch, capture_output=True, text=True)
+    if fetched.returncode:
+        raise RuntimeError(f"No {REPOSITORY}: {fetched.stderr} Check the network, run this again.")
 sys.path.insert(0, str(root))
+
+from helpers.environment import prepare
+
+prepare(install=root == beside)
 
 # %%
 import platform
@@ -66,13 +74,14 @@ from scipy.stats import norm
 
 # %%
 from helpers import plotting
+from helpers.exercises import check
 from helpers.information import rate_audit
 from helpers.models import perceptron
 from helpers.objectives import gaussian_kl
 from helpers.results import record, save_figure
 from helpers.training import fit
 
-# %% nbmake={"mock": {"FULL": false, "EPOCHS": 20}}
+# %% nbmake={"mock": {"EPOCHS": 20, "FULL": false}}
 FULL = True
 CENTRES = np.array([[0.0, 2.0], [-1.8, -1.0], [1.8, -1.0]])
 SPREAD = 0.35  # standard deviation of a cluster, in both directions
@@ -341,6 +350,9 @@ save_figure(fig, "05_points")
 #
 # ## The learned density against the true one
 #
+# **Predict:** the true density has three separate hills. Which of its features can a continuous decoder
+# with a Gaussian prior not have?
+#
 # $p(x) = \int \mathcal N(x; D(z), cI)\,\mathcal N(z; 0, I)\,dz$ is an integral over a plane here, and
 # a sum over a grid does it.
 
@@ -496,6 +508,59 @@ display(
 # - $c$ is fixed and smaller than the clusters' own variance; learned, it would trade with the KL.
 #
 # ## Exercises
+#
+# Put your answer in place of the dots; `check` knows whether it is right, to half a per cent. The ways
+# there are folded away below each question.
+#
+# **05.1** The KL above is that of $\mathcal N(0.7, 0.4^2)$ from $\mathcal N(-0.5, 1.3^2)$. How
+# large is it the other way round, in nats?
+
+# %%
+check("05.1", ...)
+
+# %% [markdown]
+# <details><summary>Solution of 05.1</summary>
+#
+# Much larger: it is expensive to put mass where the other density has almost none.
+#
+# ```python
+# check("05.1", np.log(0.4 / 1.3) + (1.3**2 + 1.2**2) / (2 * 0.4**2) - 0.5)
+# ```
+#
+# </details>
+
+# %% [markdown]
+# **05.2** What is the derivative of the KL by the log-variance $\ell$ at $\mu = 0$, $\ell = 1$?
+
+# %%
+check("05.2", ...)
+
+# %% [markdown]
+# <details><summary>Solution of 05.2</summary>
+#
+# ```python
+# check("05.2", (np.exp(1) - 1) / 2)
+# ```
+#
+# </details>
+
+# %% [markdown]
+# **05.3** How many weights and biases does the network of this notebook have?
+
+# %%
+check("05.3", ...)
+
+# %% [markdown]
+# <details><summary>Solution of 05.3</summary>
+#
+# ```python
+# check("05.3", (2 * 16 + 16) + (16 * 4 + 4) + (2 * 16 + 16) + (16 * 2 + 2))
+# ```
+#
+# </details>
+
+# %% [markdown]
+# Open ones, without a check:
 #
 # 1. Use one latent instead of two. What does the learned density look like, and what is its divergence?
 # 2. Derive the gradient by $c$ and learn it. Where does it settle?

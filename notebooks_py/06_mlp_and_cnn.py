@@ -43,11 +43,19 @@ from pathlib import Path
 
 REPOSITORY = "https://github.com/latent-bits/latent-bits"
 here = Path.cwd()
-root = next((p for p in (here, *here.parents) if (p / "helpers" / "shapes.py").exists()), None)
-if root is None:  # a notebook on its own, as in Colab: fetch the repository beside it
-    subprocess.run(["git", "clone", "--depth", "1", REPOSITORY, "latent-bits"], check=True)
-    root = here / "latent-bits"
+beside = here / "latent-bits"
+places = (here, *here.parents, beside)
+root = next((p for p in places if (p / "helpers" / "shapes.py").exists()), beside)
+if not root.exists():  # a notebook on its own, as in Colab: fetch the repository beside it
+    fetch = ["git", "clone", "--depth", "1", REPOSITORY, str(beside)]
+    fetched = subprocess.run(fetch, capture_output=True, text=True)
+    if fetched.returncode:
+        raise RuntimeError(f"No {REPOSITORY}: {fetched.stderr} Check the network, run this again.")
 sys.path.insert(0, str(root))
+
+from helpers.environment import prepare
+
+prepare(install=root == beside)
 
 # %%
 import platform
@@ -63,12 +71,13 @@ from scipy.special import entr
 
 from helpers import plotting, studies
 from helpers.digits import load_digits
+from helpers.exercises import check
 from helpers.generation import sample_prior
 from helpers.models import VariationalAutoencoder
 from helpers.objectives import squared_error, vae_loss
 from helpers.results import record, recorded, save_figure
 
-# %% nbmake={"mock": {"FULL": false, "EPOCHS": 1, "CNN_EPOCHS": 1, "N_TRAIN": 2048, "N_TEST": 500, "N_SAMPLES": 100}}
+# %% nbmake={"mock": {"CNN_EPOCHS": 1, "EPOCHS": 1, "FULL": false, "N_SAMPLES": 100, "N_TEST": 500, "N_TRAIN": 2048}}
 FULL = True
 SIZES = (1, 2, 3, 20)  # latents
 BALANCES = (0.0001, 0.05, 1)  # c, the pixel variance
@@ -241,6 +250,9 @@ display(
 
 # %% [markdown]
 # ## Latent sizes and balances
+#
+# **Stop and predict:** with more latents the loss falls. Will the *generated* images get better too?
+# And does a small $c$, which asks for exact reconstructions, make better or worse samples?
 
 # %%
 for latents in SIZES:
@@ -443,6 +455,60 @@ display(
 # - The CNN's full budget takes a quarter of an hour per run on two cores; it has one seed.
 #
 # ## Exercises
+#
+# Put your answer in place of the dots; `check` knows whether it is right, to half a per cent. The ways
+# there are folded away below each question.
+#
+# **06.1** The CNN is given pictures of 32×32. Which sides do its three convolutions put out, in
+# order?
+
+# %%
+check("06.1", ...)
+
+# %% [markdown]
+# <details><summary>Solution of 06.1</summary>
+#
+# Kernel 3, stride 2, padding 1: $\lfloor (n - 1)/2 \rfloor + 1$.
+#
+# ```python
+# check("06.1", (16, 8, 4))
+# ```
+#
+# </details>
+
+# %% [markdown]
+# **06.2** At which output $h$ of the encoder is the softplus variance 1, that of the prior?
+
+# %%
+check("06.2", ...)
+
+# %% [markdown]
+# <details><summary>Solution of 06.2</summary>
+#
+# ```python
+# check("06.2", np.log(np.exp(1) - 1))
+# ```
+#
+# </details>
+
+# %% [markdown]
+# **06.3** How many weights and biases do the three convolutions of the CNN's encoder have (without
+# batch normalisation)?
+
+# %%
+check("06.3", ...)
+
+# %% [markdown]
+# <details><summary>Solution of 06.3</summary>
+#
+# ```python
+# check("06.3", (9 * 1 * 32 + 32) + (9 * 32 * 64 + 64) + (9 * 64 * 32 + 32))
+# ```
+#
+# </details>
+
+# %% [markdown]
+# Open ones, without a check:
 #
 # 1. Give the MLP 20 units in its narrowest layer, as the report's text has it. Does z = 20 profit?
 # 2. Train with $c$ learned: minimise $\frac{1}{2c}\|x-\hat x\|^2 + 392\log c + \mathrm{KL}$. Which $c$ comes out?

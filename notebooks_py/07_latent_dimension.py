@@ -44,11 +44,19 @@ from pathlib import Path
 
 REPOSITORY = "https://github.com/latent-bits/latent-bits"
 here = Path.cwd()
-root = next((p for p in (here, *here.parents) if (p / "helpers" / "shapes.py").exists()), None)
-if root is None:  # a notebook on its own, as in Colab: fetch the repository beside it
-    subprocess.run(["git", "clone", "--depth", "1", REPOSITORY, "latent-bits"], check=True)
-    root = here / "latent-bits"
+beside = here / "latent-bits"
+places = (here, *here.parents, beside)
+root = next((p for p in places if (p / "helpers" / "shapes.py").exists()), beside)
+if not root.exists():  # a notebook on its own, as in Colab: fetch the repository beside it
+    fetch = ["git", "clone", "--depth", "1", REPOSITORY, str(beside)]
+    fetched = subprocess.run(fetch, capture_output=True, text=True)
+    if fetched.returncode:
+        raise RuntimeError(f"No {REPOSITORY}: {fetched.stderr} Check the network, run this again.")
 sys.path.insert(0, str(root))
+
+from helpers.environment import prepare
+
+prepare(install=root == beside)
 
 # %%
 import platform
@@ -67,6 +75,7 @@ from sklearn.decomposition import PCA
 # %%
 from helpers import plotting, recipes, studies
 from helpers.digits import load_digits
+from helpers.exercises import check
 from helpers.generation import interpolate, sample_prior
 from helpers.models import Autoencoder
 from helpers.objectives import (
@@ -80,7 +89,7 @@ from helpers.objectives import (
 from helpers.results import record, recorded, save_figure
 from helpers.storage import ROOT
 
-# %% nbmake={"mock": {"FULL": false, "EPOCHS": 2, "SHORT_EPOCHS": 1, "N_TRAIN": 2000, "N_TEST": 500, "N_PAIRS": 100}}
+# %% nbmake={"mock": {"EPOCHS": 2, "FULL": false, "N_PAIRS": 100, "N_TEST": 500, "N_TRAIN": 2000, "SHORT_EPOCHS": 1}}
 FULL = True
 SIZES = (2, 10, 20, 50)  # latents, as in the report
 EPOCHS = studies.GROUP_EPOCHS
@@ -348,6 +357,8 @@ mse.rename_axis("latents").round(5)
 #
 # ## Which latents are used?
 #
+# **Stop and predict:** a VAE is given 50 latents. How many will it use?
+#
 # A VAE can leave a latent at the prior, at no cost. A latent counts as **active** if its mean varies
 # over the images (variance above 0.01, Burda et al. 2015); its KL is its price in bits.
 
@@ -384,6 +395,9 @@ Image(ROOT / "figures" / "07_further_sizes.png")
 
 # %% [markdown]
 # ## Merging two codes, and random codes
+#
+# **Predict:** decode the middle between the codes of a 0 and a 6. A 0, a 6, both at once, or another
+# digit? Is it different for an AE and a VAE?
 #
 # The report decodes the mean of two codes, of a 0 and a 6: it sees a blend with the AE, and one of
 # the parents with the VAE. And it decodes random codes: nothing with the AE, a digit with the VAE. One
@@ -627,6 +641,63 @@ display(
 #   only where these do the same (many binarise the digits).
 #
 # ## Exercises
+#
+# Put your answer in place of the dots; `check` knows whether it is right, to half a per cent. The ways
+# there are folded away below each question.
+#
+# **07.1** The report's final ELBO at 20 latents is −10190.44 for, we think, 100 images. How many
+# bits per image is that loss?
+
+# %%
+check("07.1", ...)
+
+# %% [markdown]
+# <details><summary>Solution of 07.1</summary>
+#
+# ```python
+# check("07.1", 10190.44 / 100 / np.log(2))
+# ```
+#
+# </details>
+
+# %% [markdown]
+# **07.2** An image has 100 pixels of grey 0.25 and is black elsewhere. Below which cross-entropy,
+# in nats, can no model get?
+
+# %%
+check("07.2", ...)
+
+# %% [markdown]
+# <details><summary>Solution of 07.2</summary>
+#
+# Each of the grey ones has the entropy of a coin that falls heads once in four.
+#
+# ```python
+# check("07.2", -100 * (0.25 * np.log(0.25) + 0.75 * np.log(0.75)))
+# ```
+#
+# </details>
+
+# %% [markdown]
+# **07.3** Two draws have log weights −100 and −98. Their mean is −99, an estimate of the ELBO. What
+# is the importance-weighted bound?
+
+# %%
+check("07.3", ...)
+
+# %% [markdown]
+# <details><summary>Solution of 07.3</summary>
+#
+# The log of the mean weight; the larger weight rules.
+#
+# ```python
+# check("07.3", np.log((np.exp(-100.0) + np.exp(-98.0)) / 2))
+# ```
+#
+# </details>
+
+# %% [markdown]
+# Open ones, without a check:
 #
 # 1. Binarise the images by a coin per pixel. How far do the ELBOs move, and why?
 # 2. Give the AE of 20 latents noise and account for its bits with `channel_rate`. At which noise does

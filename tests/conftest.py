@@ -6,6 +6,8 @@ import tempfile
 
 import pytest
 
+collect_ignore = ["browser"]  # asks for a browser: `make test-browser` names it
+
 # Set on import, before any test module or kernel reads them; kernels inherit the environment.
 OUTPUT_DIR = tempfile.mkdtemp(prefix="latent-bits-")
 os.environ["LATENT_BITS_OUTPUT_DIR"] = OUTPUT_DIR

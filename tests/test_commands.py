@@ -374,3 +374,57 @@ def test_clean_leaves_the_readme_of_data(workshop):
     assert make(workshop, "clean").returncode == 0
     left = {str(path.relative_to(workshop)) for path in workshop.rglob("*") if path.is_file()}
     assert left == {"Makefile", "requirements.txt", "data/README.md", "helpers/a.py"}
+
+
+def test_address_rewrites_both_halves_and_drops_no_output(repository):
+    (repository / "pyproject.toml").write_text(
+        '[project.urls]\nRepository = "https://github.com/old/name"\n'
+    )
+    badge = "colab.research.google.com/github/old/name/blob"
+    (repository / "README.md").write_text(README + badge)
+    edit(repository, "N * 21", 'N * 21  # "https://github.com/old/name", not old/name-2')
+    assert main(["run"], repository) == 0
+    assert main(["address", "new.owner/latent_bits-2"], repository) == 0
+    assert pair_problems(repository) == []
+    assert "42" in (repository / "notebooks" / "01_tiny.ipynb").read_text()
+    for name in ("notebooks/01_tiny.ipynb", "notebooks_py/01_tiny.py"):
+        text = (repository / name).read_text()
+        assert "github.com/new.owner/latent_bits-2" in text
+        assert "not old/name-2" in text
+    assert (
+        badge.replace("old/name", "new.owner/latent_bits-2")
+        in (repository / "README.md").read_text()
+    )
+    assert main(["address", "old/name"], repository) == 0
+    assert badge in (repository / "README.md").read_text()
+
+
+@pytest.mark.parametrize("wrong", ["", "name", "https://github.com/owner/name", "owner/name/x"])
+def test_address_refuses_what_is_no_owner_and_name(repository, capsys, wrong):
+    assert main(["address", wrong], repository) == 1
+    assert f"expected owner/name as on GitHub, got {wrong!r}" in capsys.readouterr().err
+
+
+def test_a_merge_never_mixes_the_lines_of_an_ipynb(repository):
+    (repository / ".gitattributes").write_bytes((ROOT / ".gitattributes").read_bytes())
+    (repository / ".gitignore").write_text("data/\n")
+    assert main(["run"], repository) == 0
+    commit(repository)
+    git(repository, "checkout", "--quiet", "-b", "theirs")
+    edit(repository, "N * 21", "N * 22")
+    assert main(["sync"], repository) == 0
+    commit(repository)
+    git(repository, "checkout", "--quiet", "-")
+    edit(repository, "and a second line", "and another line")
+    assert main(["sync"], repository) == 0
+    commit(repository)
+    with pytest.raises(subprocess.CalledProcessError):  # the .ipynb waits to be made anew
+        git(repository, "merge", "--quiet", "theirs")
+    assert git(repository, "diff", "--name-only", "--diff-filter=U").split() == [
+        "notebooks/01_tiny.ipynb"
+    ]
+    assert main(["sync"], repository) == 0
+    assert pair_problems(repository) == []
+    merged = ipynb(repository).read_text()
+    assert "N * 22" in merged
+    assert "and another line" in merged

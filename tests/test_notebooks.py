@@ -5,6 +5,7 @@ import json
 import re
 import tomllib
 
+import jupytext
 import nbformat
 import pytest
 
@@ -54,6 +55,12 @@ def test_the_four_notebooks_of_the_walk_are_there():
 
 def test_every_pair_has_both_halves_and_they_agree():
     assert pair_problems() == []
+
+
+def test_jupyterlab_sees_no_difference_between_the_halves(path, notebook):
+    """It compares their text, and opens no pair that differs where the .ipynb is the newer half."""
+    source = ROOT / f"notebooks_py/{path.stem}.py"
+    assert jupytext.writes(notebook, fmt="py:percent") == source.read_text("utf-8")
 
 
 def test_is_a_valid_notebook_of_the_one_kernel(notebook):

@@ -2,9 +2,11 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -79,6 +81,42 @@ def test_the_notebooks_that_train_run_in_tree_mode(tmp_path):
 
 def test_the_notebooks_never_use_a_key_twice(tmp_path):
     notebook_tests("0[1-4]*", tmp_path, **KEY_REUSE)
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory):
+    """The present work tree, committed or not, as a repository to clone from: its address."""
+    folder = tmp_path_factory.mktemp("repository") / "origin"
+    listed = call("git", "ls-files", "--cached", "--others", "--exclude-standard").splitlines()
+    for name in listed:
+        if (ROOT / name).exists():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, folder / name)
+    git = ["git", "-c", "user.name=Test", "-c", "user.email=test@example.org"]
+    call("git", "init", "--quiet", cwd=folder)
+    call("git", "add", "--all", cwd=folder)
+    call(*git, "commit", "--quiet", "--message", "The work tree", cwd=folder)
+    return folder.as_uri()
+
+
+@pytest.mark.parametrize("number", ["01", "02", "03", "04"])
+def test_a_notebook_alone_in_colab_fetches_the_rest_and_runs(tmp_path, repository, number):
+    (source,) = ROOT.glob(f"notebooks/{number}_*.ipynb")
+    address = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]
+    text = source.read_text("utf-8")
+    quoted = json.dumps(f'"{address}"')[1:-1]
+    assert text.count(quoted) == 1
+    alone, colab = tmp_path / "content", tmp_path / "colab" / "google" / "colab"
+    alone.mkdir()
+    colab.mkdir(parents=True)
+    (colab / "__init__.py").write_text("")
+    (alone / source.name).write_text(text.replace(quoted, json.dumps(f'"{repository}"')[1:-1]))
+    settings = {"PYTHONPATH": str(tmp_path / "colab"), "LATENT_BITS_PROGRESS": "0"}
+    in_colab = "import google.colab, importlib.util as u; assert u.find_spec('helpers') is None"
+    call(sys.executable, "-c", in_colab, cwd=alone, **settings)
+    call(sys.executable, "-m", "pytest", "-q", "--nbmake", source.name, cwd=alone, **settings)
+    fetched = alone / "latent-bits" / "data" / "checkpoints"
+    assert number == "01" or any(fetched.glob("*.npz")), "it ran in the fetched repository"
 
 
 def close(one, other, relative, absolute):
