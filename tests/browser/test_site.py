@@ -1,4 +1,4 @@
-"""The site in a headless browser: decodes as JAX does, answers to keys, mouse and touch, offline."""
+"""The site in a headless browser: decodes as JAX does; keys, mouse and touch, offline."""
 
 import threading
 from functools import partial
@@ -131,7 +131,7 @@ def test_decodes_as_jax_does(visit, models, name):
 @pytest.mark.parametrize("name", ["AE", "VAE"])
 def test_the_picture_shown_is_the_decoded_code(visit, models, name):
     page = visit("explorer")
-    slider = page.get_by_label(f"{name}, dimension 3, in standard deviations")
+    slider = page.get_by_label(f"{name}, dimension 3, in standard deviations", exact=True)
     slider.fill("1.25")
     page.wait_for_timeout(300)
     model, codes = models[name]
@@ -180,14 +180,14 @@ def test_keys_move_the_code(visit):
     np.testing.assert_allclose(code(page, "VAE"), [0.1, 0.5, 0, 0])
     page.keyboard.press("Home")
     np.testing.assert_allclose(code(page), 0)
-    page.get_by_label("AE, dimension 4, in standard deviations").first.focus()
+    page.get_by_label("AE, dimension 4, in standard deviations", exact=True).focus()
     page.keyboard.press("ArrowRight")
     np.testing.assert_allclose(code(page), [0, 0, 0, 0.05])
 
 
 def test_a_drag_moves_the_code_in_the_chosen_plane(visit):
     page = visit("explorer")
-    page.get_by_label("across").select_option("2")
+    page.get_by_label("across", exact=True).select_option("2")
     page.get_by_label("up", exact=True).select_option("3")
     pad(page, "VAE").scroll_into_view_if_needed()
     box = pad(page, "VAE").bounding_box()
