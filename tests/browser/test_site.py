@@ -87,7 +87,7 @@ def visit(browser, address):
         page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
         page.goto(f"{address}/{name}.html")
         if name == "explorer":
-            page.evaluate("window.latentBits.ready")
+            page.evaluate("window.latentBits.ready.then(() => latentBits.explorer.centre())")
         return page
 
     yield open_page

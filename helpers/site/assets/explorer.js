@@ -46,10 +46,16 @@ class World {
     });
   }
 
+  bounds(x, y, size) {
+    const last = this.side - 1;
+    return {
+      left: Math.max(Math.floor(x - size - 1), 0), right: Math.min(Math.ceil(x + size + 1), last),
+      top: Math.max(Math.floor(y - size - 1), 0), bottom: Math.min(Math.ceil(y + size + 1), last),
+    };
+  }
+
   window(shape, x, y, size) {
-    const left = Math.max(Math.floor(x - size - 1), 0), top = Math.max(Math.floor(y - size - 1), 0);
-    const right = Math.min(Math.ceil(x + size + 1), this.side - 1);
-    const bottom = Math.min(Math.ceil(y + size + 1), this.side - 1);
+    const { left, right, top, bottom } = this.bounds(x, y, size);
     const width = right - left + 1, pixels = new Float32Array(width * (bottom - top + 1));
     let energy = 0;
     for (let i = 0; i < pixels.length; i++) {
@@ -73,44 +79,52 @@ class World {
     return best.parameters;
   }
 
-  error(shape, p, image) {
-    const rendered = this.render(shape, ...p);
-    return image.reduce((sum, value, i) => sum + (rendered[i] - value) ** 2, 0);
+  // The squared error of a shape to an image, and what a Gauss-Newton step takes: only pixels
+  // near the shape are looked at; all others add the energy that they hold.
+  compare(shape, p, image, energy) {
+    const { left, right, top, bottom } = this.bounds(...p);
+    const distance = DISTANCES[this.shapes[shape]], h = 1e-3;
+    const bright = (dx, dy, size) => clamp(0.5 - distance(dx, dy, size), 0, 1);
+    const normal = [[0, 0, 0], [0, 0, 0], [0, 0, 0]], gradient = [0, 0, 0], slope = [0, 0, 0];
+    const size = p[2];
+    let error = energy;
+    for (let row = top; row <= bottom; row++)
+      for (let column = left; column <= right; column++) {
+        const dx = column - p[0], dy = row - p[1], target = image[row * this.side + column];
+        const residual = bright(dx, dy, size) - target;
+        error += residual * residual - target * target;
+        // Symmetric differences: half-way where a distance has a kink, as JAX's slopes are.
+        slope[0] = (bright(dx - h, dy, size) - bright(dx + h, dy, size)) / (2 * h);
+        slope[1] = (bright(dx, dy - h, size) - bright(dx, dy + h, size)) / (2 * h);
+        slope[2] = (bright(dx, dy, size + h) - bright(dx, dy, size - h)) / (2 * h);
+        for (let i = 0; i < 3; i++) {
+          gradient[i] += slope[i] * residual;
+          for (let j = 0; j < 3; j++) normal[i][j] += slope[i] * slope[j];
+        }
+      }
+    return { error, normal, gradient };
   }
 
   // Twelve damped Gauss-Newton steps on (x, y, size) inside the world's ranges, as generation.py's.
-  refine(shape, start, image) {
-    let p = start, error = this.error(shape, p, image), damping = 1;
-    for (let step = 0; step < 12; step++) {
-      const trial = this.gaussNewton(shape, p, image, damping)
-        .map((value, k) => clamp(value, this.low[k], this.high[k]));
-      const trialError = this.error(shape, trial, image);
-      damping = trialError < error ? damping / 4 : damping * 4;
-      if (trialError < error) [p, error] = [trial, trialError];
+  refine(shape, start, image, energy) {
+    let p = start, here = this.compare(shape, p, image, energy), damping = 1;
+    for (let count = 0; count < 12; count++) {
+      const damped = here.normal.map((row, i) => row.map((value, j) => value + (i === j) * damping));
+      const step = solve3(damped, here.gradient);
+      const trial = p.map((value, k) => clamp(value - step[k], this.low[k], this.high[k]));
+      const there = this.compare(shape, trial, image, energy);
+      const better = there.error < here.error;
+      damping = better ? damping / 4 : damping * 4;
+      if (better) [p, here] = [trial, there];
     }
-    return { p, error };
-  }
-
-  gaussNewton(shape, p, image, damping) {
-    const h = 1e-3; // symmetric differences: half-way where a distance has a kink, as JAX's are
-    const rendered = this.render(shape, ...p);
-    const slopes = [0, 1, 2].map((k) => {
-      const at = (shift) => this.render(shape, ...p.map((value, i) => value + (i === k) * shift));
-      const above = at(h), below = at(-h);
-      return above.map((value, i) => (value - below[i]) / (2 * h));
-    });
-    const dot = (a, b) => a.reduce((sum, value, i) => sum + value * b[i], 0);
-    const residual = rendered.map((value, i) => value - image[i]);
-    const normal = slopes.map((a, i) => slopes.map((b, j) => dot(a, b) + (i === j) * damping));
-    const step = solve3(normal, slopes.map((a) => dot(a, residual)));
-    return p.map((value, k) => value - step[k]);
+    return { p, error: here.error };
   }
 
   // The nearest shape of all: its index, x, y, size, and the share of energy it leaves unexplained.
   nearest(image) {
     const energy = image.reduce((sum, value) => sum + value * value, 0);
     const fits = this.shapes.map((_, shape) =>
-      this.refine(shape, this.nearestTemplate(shape, image), image));
+      this.refine(shape, this.nearestTemplate(shape, image), image, energy));
     const shape = fits.reduce((best, fit, i) => (fit.error < fits[best].error ? i : best), 0);
     const [x, y, size] = fits[shape].p;
     return { share: energy > 0 ? fits[shape].error / energy : Infinity, shape, x, y, size };
@@ -207,7 +221,7 @@ class Panel {
     this.verdict = part(".verdict");
     this.pad = part(".pad");
     this.share = part(".share");
-    part("h2").textContent = { AE: "Autoencoder", VAE: "Variational autoencoder" }[name];
+    part("h2").textContent = { AE: "Autoencoder (AE)", VAE: "Variational autoencoder (VAE)" }[name];
     this.root.dataset.model = name;
     this.sliders = this.u.map((_, k) => this.makeSlider(part(".sliders"), k));
     this.listen();
@@ -289,7 +303,8 @@ class Panel {
 
   judge() {
     const { world } = this.explorer, found = world.nearest(this.pixels);
-    const valid = found.share <= TOLERANCE, left = `${(found.share * 100).toFixed(1)} % unexplained`;
+    const valid = found.share <= TOLERANCE, left = found.share > 1 ? "100\u00a0% or more unexplained"
+      : `${(found.share * 100).toFixed(1)}\u00a0% unexplained`;
     this.found = found;
     this.picture.className = `picture ${valid ? "valid" : "invalid"}`;
     const place = `at (${found.x.toFixed(1)}, ${found.y.toFixed(1)}), size ${found.size.toFixed(1)}`;
@@ -299,7 +314,7 @@ class Panel {
     this.picture.setAttribute("aria-label", `Picture decoded by the ${this.name}, ${text}`);
   }
 
-  // One more cell of the map, middle row outwards; false when it is complete.
+  // One more cell of the map; false when it is complete.
   mapCell() {
     if (this.cells.length === CELLS * CELLS) return false;
     const { furthest, plane: [across, up], world } = this.explorer, u = [...this.u];
@@ -392,6 +407,7 @@ class Explorer {
       `<span style="--dot: ${COLOURS[i]}">${shape}</span>`).join("");
     addEventListener("resize", () => this.show());
     this.show();
+    this.starts.at(2)?.click(); // the mean code, which decodes to no shape, is a poor greeting
     setTimeout(() => { // the first picture first
       this.world.makeTemplates();
       this.judge();
