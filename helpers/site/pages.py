@@ -77,8 +77,9 @@ def _title_and_description(notebook, name):
     if not heading.startswith("# "):
         raise CommandError(f"{name}: its first cell does not open with a title, '# ...'.")
     prose = [p for p in paragraphs if not BADGE.match(p)]
-    asked = [p for p in prose if p.startswith("**The question:**")] or prose
-    description = _plain(asked[0]).removeprefix("The question: ") if asked else ""
+    # The question, unless it is too short to be understood on its own.
+    asked = [p for p in prose if p.startswith("**The question:**") and len(p) > 80] or prose
+    description = re.sub("^The (question|experiment): ", "", _plain(asked[0])) if asked else ""
     if len(description) > 300:
         description = description[:300].rsplit(" ", 1)[0] + " …"
     return _plain(heading[2:]), description
