@@ -63,11 +63,16 @@ def _mathjax(folder):
     return SCRIPT
 
 
+def _plain_tex(tex):
+    for mark, text in ((r"\cdot", "·"), (r"\sim", "~"), (r"\,", " "), (r"\mathcal ", "")):
+        tex = tex.replace(mark, text)
+    return re.sub(r"[{}\\]", "", tex)
+
+
 def _plain(markdown):
     """A line of text without Markdown's and TeX's marks."""
     text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", markdown)
-    text = re.sub(r"\$([^$]*)\$", lambda tex: re.sub(r"\\(cdot|,|mathcal|sim)|[{}\\]", " ", tex[1]),
-                  text)  # fmt: skip
+    text = re.sub(r"\$([^$]*)\$", lambda tex: _plain_tex(tex[1]), text)
     return re.sub(r"\s+", " ", re.sub(r"[*`]", "", text)).strip()
 
 
@@ -78,8 +83,9 @@ def _title_and_description(notebook, name):
         raise CommandError(f"{name}: its first cell does not open with a title, '# ...'.")
     prose = [p for p in paragraphs if not BADGE.match(p)]
     # The question, unless it is too short to be understood on its own.
-    asked = [p for p in prose if p.startswith("**The question:**") and len(p) > 80] or prose
+    asked = [p for p in prose if p.startswith("**The question:**") and len(p) > 100] or prose
     description = re.sub("^The (question|experiment): ", "", _plain(asked[0])) if asked else ""
+    description = description[:1].upper() + description[1:]
     if len(description) > 300:
         description = description[:300].rsplit(" ", 1)[0] + " …"
     return _plain(heading[2:]), description
