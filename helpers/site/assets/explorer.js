@@ -499,7 +499,7 @@ class Explorer {
         more = this.panels.map((panel) => panel.mapCell()).some(Boolean);
       this.panels.forEach((panel) => panel.drawPad());
       if (more) this.map();
-    }, 30);
+    }, 5);
   }
 }
 
