@@ -1,5 +1,6 @@
 """The site in a headless browser: decodes as JAX does; keys, mouse and touch, offline."""
 
+import shutil
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -19,7 +20,7 @@ from helpers.storage import ROOT
 playwright_api = pytest.importorskip("playwright.sync_api")
 
 SCREENSHOTS = Path(__file__).with_name("screenshots")
-CHROMIUM = "/usr/bin/chromium"
+BROWSERS = ("chromium", "google-chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
          "--disable-background-networking", "--disable-component-update",
          "--disable-sync"]  # fmt: skip
@@ -58,20 +59,22 @@ def address(models, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def browser():
+def chromium():
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    assert path, "There is no Chromium: install it, with `apt-get install chromium` on Debian."
     with playwright_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield chromium
-        chromium.close()
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture
-def visit(browser, address):
+def visit(chromium, address):
     """Open a page; at the end: it asked for nothing elsewhere and complained of nothing."""
     contexts, outside, complaints = [], [], []
 
     def open_page(name, **settings):
-        context = browser.new_context(**settings)
+        context = chromium.new_context(**settings)
         context.set_default_timeout(PATIENCE)
         contexts.append(context)
 
@@ -272,8 +275,8 @@ def test_pages_load_with_their_mathematics(visit, name, settings, request):
     page.screenshot(path=SCREENSHOTS / f"{name[:5]}-{device}-below.png")
 
 
-def test_a_file_opened_without_a_server_is_told_of(browser, address):
-    page = browser.new_page()
+def test_a_file_opened_without_a_server_is_told_of(chromium, address):
+    page = chromium.new_page()
     page.route("**/decoders.bin", lambda route: route.abort())
     page.goto(f"{address}/explorer.html")
     playwright_api.expect(page.locator("#problem")).to_contain_text("could not start")
