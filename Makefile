@@ -1,6 +1,6 @@
 # Latent Bits: the few commands that people use. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run studies test test-all test-browser lab sync lint sweep readme address clean
+.PHONY: help run studies test test-all test-browser lab sync lint sweep readme address site clean
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3
@@ -57,8 +57,11 @@ readme: $(INSTALLED) ## put the numbers of figures/*.json into README.md
 address: $(INSTALLED) ## REPO=owner/name: the address in badges and set-up cells
 	@$(VENV) -m helpers.commands address "$(REPO)"
 
-clean: ## remove .venv, caches and whatever was generated or downloaded into data/
-	@rm -rf .venv .pytest_cache .ruff_cache .hypothesis tests/browser/screenshots
+site: $(INSTALLED) ## build site/: the notebooks as pages, and an explorer without a kernel
+	@$(VENV) -m helpers.commands site
+
+clean: ## remove .venv, site, caches and whatever was generated or downloaded into data/
+	@rm -rf .venv site .pytest_cache .ruff_cache .hypothesis tests/browser/screenshots
 	@find helpers tests notebooks notebooks_py -depth \
 	  \( -name __pycache__ -o -name .ipynb_checkpoints \) -exec rm -rf {} +
 	@find data -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +

@@ -1,4 +1,4 @@
-"""The commands behind the Makefile: `python -m helpers.commands run|sync|readme|sweep|address`."""
+"""The commands behind the Makefile: `python -m helpers.commands <command>`."""
 
 import argparse
 import json
@@ -206,11 +206,20 @@ def address(root=ROOT, repo=""):
     print(f"The notebooks now come from https://github.com/{repo}.")
 
 
+def site(root=ROOT):
+    """Build site/: the notebooks as pages, an index, an explorer that decodes in the browser."""
+    from helpers.site import build
+
+    text = readme_text((root / "README.md").read_text("utf-8"), read_numbers(root / "figures"))
+    target = build(root, text)
+    print(f"Look at it: python3 -m http.server -d {target.name}, then http://localhost:8000")
+
+
 def main(arguments=None, root=ROOT) -> int:
     """Run one command; what a user can mend is told in a line on stderr, with exit code 1."""
     parser = argparse.ArgumentParser(prog="python -m helpers.commands")
     commands = parser.add_subparsers(dest="command", required=True)
-    for command in (run, sync, readme, sweep, address):
+    for command in (run, sync, readme, sweep, address, site):
         commands.add_parser(command.__name__, help=command.__doc__.splitlines()[0])
     commands.choices["run"].add_argument("names", nargs="*", help="starts of names, such as 02")
     commands.choices["address"].add_argument("repo", help="owner/name on GitHub")

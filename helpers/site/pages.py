@@ -1,0 +1,180 @@
+"""The HTML: every notebook as a page with its own outputs, the index from README's text."""
+
+import hashlib
+import html
+import re
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from pathlib import Path
+from string import Template
+
+from nbconvert import HTMLExporter
+from nbconvert.filters import markdown2html
+from pygments.formatters import HtmlFormatter
+
+from helpers.pairs import CommandError, read_ipynb
+from helpers.results import output_folder
+from helpers.storage import write_atomically
+
+ASSETS = Path(__file__).with_name("assets")
+MATHJAX, SCRIPT = "3.2.2", "tex-svg-full.js"  # one file: letters are drawn, no font is fetched
+MATHJAX_SHA256 = "a4354ff94fd868aea0cc6eaaa79a57fda0588646fc46ee3700a349ee0a11cbe6"
+MATHJAX_CDN = f"https://cdn.jsdelivr.net/npm/mathjax@{MATHJAX}/es5/{SCRIPT}"
+BADGE = re.compile(r"\[!\[Open in Colab\]\([^)]*\)\]\(([^)]*)\)")
+END = "<!-- /site -->"  # README's mark: what is above it is the index
+INDEX_TITLE = "Latent Bits: how many bits does a latent space keep?"
+EXPLORER_TITLE = "Explorer: drag through the latent space of an AE and a VAE — Latent Bits"
+EXPLORER_DESCRIPTION = (
+    "Decode in the browser, side by side: an autoencoder and a variational autoencoder of a world "
+    "of 8,192 shapes. Drag in any plane of their latent spaces and see which one leaves the world."
+)
+
+
+def _fetch_mathjax(path):
+    """Fetch MathJax by npm to `path`; say so and return False where that does not work."""
+    if not (npm := shutil.which("npm")):
+        print(f"No npm here to fetch MathJax with: the pages will load it from {MATHJAX_CDN}.")
+        return False
+    with tempfile.TemporaryDirectory() as folder:
+        command = [npm, "pack", "--silent", f"mathjax@{MATHJAX}"]
+        packed = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+        if packed.returncode:
+            reason = (packed.stderr.strip().splitlines() or ["no reason given"])[-1]
+            print(f"npm could not fetch MathJax ({reason}): the pages will load it from "
+                  f"{MATHJAX_CDN}.")  # fmt: skip
+            return False
+        with tarfile.open(Path(folder) / f"mathjax-{MATHJAX}.tgz") as archive:
+            script = archive.extractfile(f"package/es5/{SCRIPT}").read()
+    if hashlib.sha256(script).hexdigest() != MATHJAX_SHA256:
+        raise CommandError(f"npm's {SCRIPT} of MathJax {MATHJAX} is not the one expected by its "
+                           "SHA-256: look at the registry that npm is set to.")  # fmt: skip
+    write_atomically(path, script)
+    return True
+
+
+def _mathjax(folder):
+    """MathJax's address for the pages: a copy beside them if it can be had, else the CDN's."""
+    stored = output_folder("data") / f"mathjax-{MATHJAX}" / SCRIPT
+    if not stored.exists() and not _fetch_mathjax(stored):
+        return MATHJAX_CDN
+    shutil.copyfile(stored, folder / SCRIPT)
+    return SCRIPT
+
+
+def _plain_tex(tex):
+    for mark, text in ((r"\cdot", "·"), (r"\sim", "~"), (r"\,", " "), (r"\mathcal ", "")):
+        tex = tex.replace(mark, text)
+    return re.sub(r"[{}\\]", "", tex)
+
+
+def _plain(markdown):
+    """A line of text without Markdown's and TeX's marks."""
+    text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", markdown)
+    text = re.sub(r"\$([^$]*)\$", lambda tex: _plain_tex(tex[1]), text)
+    return re.sub(r"\s+", " ", re.sub(r"[*`]", "", text)).strip()
+
+
+def _title_and_description(notebook, name):
+    source = next((cell.source for cell in notebook.cells if cell.cell_type == "markdown"), "")
+    heading, *paragraphs = source.split("\n\n")
+    if not heading.startswith("# "):
+        raise CommandError(f"{name}: its first cell does not open with a title, '# ...'.")
+    prose = [p for p in paragraphs if not BADGE.match(p)]
+    # The question, unless it is too short to be understood on its own.
+    asked = [p for p in prose if p.startswith("**The question:**") and len(p) > 100] or prose
+    description = re.sub("^The (question|experiment): ", "", _plain(asked[0])) if asked else ""
+    description = description[:1].upper() + description[1:]
+    if len(description) > 300:
+        description = description[:300].rsplit(" ", 1)[0] + " …"
+    return _plain(heading[2:]), description
+
+
+def _describe_pictures(notebook):
+    """Alternative texts for pictures, by the heading that they stand under."""
+    heading = ""
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            heading = ([heading, *re.findall(r"^#+ (.*)$", cell.source, re.M)])[-1]
+            cell.source = BADGE.sub(r"[Open in Colab](\1)", cell.source)
+        for output in cell.get("outputs", []):
+            if "image/png" in output.get("data", {}):
+                about = {"alt": f"Figure, in the section “{_plain(heading)}”"}
+                output.metadata["image/png"] = output.metadata.get("image/png", {}) | about
+
+
+def _page(template, body, scripts="", **fields):
+    fields = {name: html.escape(text) for name, text in fields.items()}
+    return template.substitute(fields, body=body, scripts=scripts)
+
+
+def _link(neighbour, label):
+    if neighbour is None:
+        return "<span></span>"
+    path, title = neighbour
+    return f'<a rel="{label}" href="{path.stem}.html">{html.escape(title)}</a>'
+
+
+def _write_notebooks(folder, paths, template, mathjax):
+    notebooks = [read_ipynb(path) for path in paths]
+    about = [
+        _title_and_description(nb, path.name) for nb, path in zip(notebooks, paths, strict=True)
+    ]
+    exporter = HTMLExporter(template_name="basic")
+    exporter.exclude_input_prompt = exporter.exclude_output_prompt = True
+    scripts = (ASSETS / "mathjax.html").read_text("utf-8").replace("MATHJAX_ADDRESS", mathjax)
+    ends = [None, *zip(paths, (title for title, _ in about), strict=True), None]
+    for i, (path, notebook) in enumerate(zip(paths, notebooks, strict=True)):
+        _describe_pictures(notebook)
+        body, _ = exporter.from_notebook_node(notebook)
+        turn = f'<nav class="turn" aria-label="Pages">{_link(ends[i], "prev")}'
+        turn += f"{_link(ends[i + 2], 'next')}</nav>"
+        title, description = about[i]
+        text = _page(template, f"{turn}\n{body}\n{turn}", scripts, kind="notebook",
+                     title=f"{title} — Latent Bits", description=description)  # fmt: skip
+        (folder / f"{path.stem}.html").write_text(text, "utf-8")
+
+
+def _write_index(folder, readme, template):
+    above, mark, _ = readme.partition(END)
+    if not mark:
+        raise CommandError(f"README.md lacks the mark {END}: what is above it is the site's index.")
+    above = re.sub(r"\(notebooks/(\w+)\.ipynb\)", r"(\1.html)", BADGE.sub("", above))
+    title, _, rest = above.partition("\n")
+    call = (ASSETS / "call.html").read_text("utf-8")
+    body = f"{markdown2html(title)}\n{call}\n{markdown2html(rest)}"
+    text = _page(template, body, title=INDEX_TITLE, kind="index",
+                 description=_plain(rest.strip().split("\n\n")[0]))  # fmt: skip
+    (folder / "index.html").write_text(text, "utf-8")
+
+
+def write_pages(folder, root, readme):
+    """Write the pages, figures, style and the explorer's page into a new `folder`.
+
+    root: of the repository; readme: README's text with its numbers filled in. Raises CommandError
+    where there is no notebook, or what the index is made of is missing.
+    """
+    paths = sorted(root.glob("notebooks/*.ipynb"))
+    if not paths:
+        raise CommandError(f"No notebook is in {root / 'notebooks'}: `make run` makes them.")
+    folder.mkdir()
+    shutil.copytree(root / "figures", folder / "figures", ignore=shutil.ignore_patterns("*.json"))
+    template = Template((ASSETS / "page.html").read_text("utf-8"))
+    numbers = "".join(
+        f'<a href="{p.stem}.html" aria-label="Notebook {p.name[:2]}">{p.name[:2]}</a>'
+        for p in paths
+    )
+    template = Template(template.safe_substitute(notebooks=numbers))
+    _write_index(folder, readme, template)
+    _write_notebooks(folder, paths, template, _mathjax(folder))
+    explorer = (ASSETS / "explorer.html").read_text("utf-8")
+    text = _page(template, explorer, title=EXPLORER_TITLE, description=EXPLORER_DESCRIPTION,
+                 kind="explorer")  # fmt: skip
+    (folder / "explorer.html").write_text(text, "utf-8")
+    shutil.copyfile(ASSETS / "explorer.js", folder / "explorer.js")
+    dark = HtmlFormatter(style="github-dark").get_style_defs(".highlight")
+    code = HtmlFormatter(style="default").get_style_defs(".highlight")
+    style = (ASSETS / "style.css").read_text("utf-8")
+    style += f"{code}\n@media (prefers-color-scheme: dark) {{\n{dark}\n}}\n"
+    (folder / "style.css").write_text(style, "utf-8")
