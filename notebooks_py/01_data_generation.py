@@ -68,6 +68,7 @@ import numpy as np
 import pandas as pd
 from IPython.display import Markdown, display
 
+# %%
 from helpers.exercises import check
 from helpers.plotting import curves, image_grid, image_maps, image_rows, rate_distortion_plane
 from helpers.recipes import world_split
