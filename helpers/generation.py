@@ -91,7 +91,9 @@ def _nearest(distances, images, parameters, templates):
 def _check_images(images):
     shape = jnp.shape(images)
     if len(shape) != 3 or shape[1] != shape[2] or shape[0] == 0 or len(positions(shape[1])) == 0:
-        raise ValueError(f"images: expected (n, side, side), such as (1, 28, 28), got {shape}")
+        raise ValueError(
+            f"images: expected (n, side, side), n >= 1, such as (1, 28, 28), got {shape}"
+        )
     if not np.all(np.isfinite(images)):
         raise ValueError("images: expected finite pixels, got nan or inf")
 

@@ -1,5 +1,6 @@
 """The explorer: sliders move the picture, the oracle judges it, and print has a still."""
 
+import ipywidgets
 import jax
 import numpy as np
 import pytest
@@ -55,6 +56,7 @@ def test_the_words_are_the_oracles(images):
     assert describe(blend, np.zeros(2)).startswith("<b>not valid</b>")
 
 
+@pytest.mark.skipif(ipywidgets.__version__ < "8", reason="ipywidgets 7 has no MIME bundles")
 def test_without_a_kernel_the_still_is_shown(model, images):
     shown = Explorer(model, images, STILL)._repr_mimebundle_()
     assert {"image/png", "text/plain", "application/vnd.jupyter.widget-view+json"} == set(shown)

@@ -147,9 +147,9 @@ def test_validity_and_coverage_take_images_or_what_was_found_for_them(found, pic
 @pytest.mark.parametrize(
     ("images", "message"),
     [
-        (np.zeros((28, 28)), r"images: expected \(n, 28, 28\).*\(28, 28\)"),
-        (np.zeros((3, 784)), r"images: expected \(n, 28, 28\).*\(3, 784\)"),
-        (np.zeros((3, 28, 27)), r"images: expected \(n, 28, 28\).*\(3, 28, 27\)"),
+        (np.zeros((28, 28)), r"images: expected \(n, side, side\).*\(28, 28\)"),
+        (np.zeros((3, 784)), r"images: expected \(n, side, side\).*\(3, 784\)"),
+        (np.zeros((3, 28, 27)), r"images: expected \(n, side, side\).*\(3, 28, 27\)"),
         (np.zeros((0, 28, 28)), r"images: .*n >= 1.*\(0, 28, 28\)"),
         (np.full((1, 28, 28), np.nan), "images: expected finite pixels"),
         (np.full((1, 28, 28), np.inf), "images: expected finite pixels"),
