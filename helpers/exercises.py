@@ -115,7 +115,7 @@ EXERCISES = {
         "The floor of a pixel is its own entropy as a coin; black pixels have none.",
     ),
     "07.3": Exercise(
-        lambda: logsumexp([-100, -98]) - np.log(2), "The log of the mean, not the mean of the logs."
+        lambda: logsumexp([-4, -2]) - np.log(2), "The log of the mean, not the mean of the logs."
     ),
 }
 

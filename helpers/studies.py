@@ -129,18 +129,34 @@ def log_likelihood(model, images, key, samples=500):
     return jax.lax.map(lambda pair: one(*pair), (jnp.asarray(images), keys))
 
 
+def _steadiness(history, last=10):
+    """The test ELBO's deviation from its straight trend over the last epochs, nats, and how many
+    epochs it takes to come within 5 nats of its final value."""
+    elbo = -history["test_loss"].to_numpy()
+    late, epochs = elbo[-last:], np.arange(len(elbo[-last:]))
+    trend = np.polyval(np.polyfit(epochs, late, min(1, len(late) - 1)), epochs)
+    return {
+        "wobble": float(np.std(late - trend)),
+        "lost_since_best": elbo.max() - elbo[-1],
+        "epochs_to_5_nats": int(np.argmax(elbo > elbo[-1] - 5)) + 1,
+    }
+
+
 def measure_group(model, history, test_images, key, n=1000) -> dict:
     """What the group report tells of a VAE, and what it does not: nats per image, bits."""
+    likelihood_key, elbo_key = jax.random.split(key)
     mean, log_variance = model.encode(test_images)
     kl = np.array(
         [gaussian_kl(mean[:, [i]], log_variance[:, [i]]).mean() for i in range(len(mean.T))]
     )
-    return {
+    return _steadiness(history) | {
         "final_train_elbo": -history["loss"].iloc[-1],
         "final_test_elbo": -history["test_loss"].iloc[-1],
         "average_train_elbo": -history["loss"].mean(),
         "average_test_elbo": -history["test_loss"].mean(),
-        "test_log_likelihood": float(log_likelihood(model, test_images[:n], key).mean()),
+        "generalisation_gap": history["test_loss"].iloc[-1] - history["loss"].iloc[-1],
+        "test_log_likelihood": float(log_likelihood(model, test_images[:n], likelihood_key).mean()),
+        "test_elbo_of_these": -float(cross_entropy_vae_loss(model, test_images[:n], elbo_key)[0]),
         "active_units": int((mean.var(axis=0) > 0.01).sum()),  # as Burda et al. count them
         "bits_per_latent": np.sort(kl)[::-1] / np.log(2),
         "test_mse_per_pixel": float(squared_error(test_images, model.decode(mean)).mean()) / 784,
@@ -198,15 +214,18 @@ def nearest_distance(images, others):
 def measure_report(model, history, train_images, test_images, judge, key, n=1000) -> dict:
     """The report's losses, and numbers for what it judges by eye in n samples from the prior.
 
-    sure: share of which the judge is sure; class_entropy_bits: of its guesses; to_train, to_test:
-    median squared distance to the nearest of as many training and test images; prior_divergence:
-    KL(q(z) || N(0, I)), bits, with q(z) the mixture of 2,000 test images.
+    sure: share of which the judge is sure; class_entropy_bits: of its guesses; distance: median
+    squared distance to the nearest real image; nearest_is_training: how often that is a training
+    image, n_train / (n_train + n_test) where nothing is memorised; prior_divergence_bits:
+    KL(q(z) || N(0, I)) with q(z) the mixture of 2,000 test images, of whose log2 2000 bits
+    information_bits can show no more: where it does, the divergence is an upper bound.
     """
     sample_key, audit_key = jax.random.split(key)
     samples = sample_prior(model, sample_key, n)
     p = class_probabilities(judge, samples)
     mean, log_variance = model.encode(test_images[:2000])
     audit = rate_audit(mean, log_variance, key=audit_key, draws=2)
+    to_train, to_test = (nearest_distance(samples, a) for a in (train_images, test_images))
     last = history.iloc[-1]
     return {
         "loss": last["loss"],
@@ -215,8 +234,8 @@ def measure_report(model, history, train_images, test_images, judge, key, n=1000
         "test_loss": last["test_loss"],
         "sure": float((p.max(axis=1) > SURE).mean()),
         "class_entropy_bits": float(entr(p.mean(axis=0)).sum() / np.log(2)),
-        "to_train": float(np.median(nearest_distance(samples, train_images[: len(test_images)]))),
-        "to_test": float(np.median(nearest_distance(samples, test_images))),
+        "distance": float(np.median(np.minimum(to_train, to_test))),
+        "nearest_is_training": float((to_train < to_test).mean()),
         "prior_divergence_bits": audit.kl - audit.mutual_information,
         "information_bits": audit.mutual_information,
     }

@@ -209,24 +209,29 @@ def latent_dimension(runs=DIMENSION_RUNS, epochs=studies.GROUP_EPOCHS):
 
 
 def mlp_and_cnn(runs=REPORT_RUNS, epochs=studies.REPORT_EPOCHS):
-    """Study 06's further models: figures/mlp_and_cnn.json, after every run."""
-    done, sets = [], {}
+    """Study 06's further models: figures/mlp_and_cnn.json, after every run, and CNN samples."""
+    done, rows, sets, judges = [], {}, {}, {}
     for kind, data, latents, c, seed, improved in runs:
         if data not in sets:
             sets[data] = (*load_digits(data, "train"), *load_digits(data, "test"))
-            judge, _ = studies.classifier(data, *sets[data])
+            judges[data], _ = studies.classifier(data, *sets[data])
         images, _, test_images, _ = sets[data]
         model, history = studies.report_model(
             kind, latents, images, test_images, data=data, c=c, seed=seed, epochs=epochs,
             improved=improved,
         )  # fmt: skip
         numbers = studies.measure_report(
-            model, history, images, test_images, judge, jax.random.key(seed)
+            model, history, images, test_images, judges[data], jax.random.key(seed)
         )
         _tell(f"{kind} on {data}, {latents} latents, c {c:g}, seed {seed}:", numbers)
         about = {"kind": kind, "data": data, "latents": latents, "c": c, "seed": seed}
         done.append(about | {"improved": improved} | numbers)
         record("mlp_and_cnn", epochs=epochs, device=_device(), runs=done)
+        if kind == "CNN" and not improved:
+            name = f"{data.removesuffix('_mnist')}, z = {latents}"
+            rows[name] = sample_prior(model, jax.random.key(latents), 10)
+    if rows:
+        save_figure(plotting.image_rows(rows), "06_cnn_samples")
 
 
 def _scalars(numbers):
