@@ -34,7 +34,10 @@
 # - compress with PCA, the best linear code, and see why it needs far more than four numbers here;
 # - trade bits against error, in the plane where notebook 04 holds autoencoders to account.
 #
-# *Before you start:* Python with NumPy, vectors and matrices, and the idea of a probability.
+# *Before you start:* Python with NumPy, vectors and matrices, and the idea of a probability. JAX is
+# NumPy with derivatives; its random numbers come from an explicit *key*: the same key gives the same
+# numbers, and `split` makes new keys out of one. The next cell only finds (in Colab: fetches) the
+# project's helper code and checks the packages: run it and go on.
 # *Time to run:* under a minute on a laptop.
 
 # %%
@@ -268,7 +271,7 @@ display(
 )
 
 # %% [markdown]
-# This is more than a nicety: in notebook 03 we ask whether a *generated* image is a shape of this
+# This is more than a nicety: from notebook 02 on we ask whether a *generated* image is a shape of this
 # world, and follow these derivatives to the nearest one.
 
 # %% [markdown]

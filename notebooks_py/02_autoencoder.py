@@ -118,7 +118,14 @@ display(
 # $$z = E_\phi(x), \qquad \hat x = D_\theta(z).$$
 #
 # Both are multilayer perceptrons here. The decoder is the larger one: drawing a sharp edge is
-# harder than seeing where it is.
+# harder than seeing where it is. Its last layer puts out a real number $a$ for each pixel, the
+# **logit**, and the sigmoid $1/(1+e^{-a})$ turns it into a brightness in $(0, 1)$; the logit of a
+# brightness $p$ is $\log\frac{p}{1-p}$. (From here on $x$ in a formula is an image; the horizontal
+# position is written out.)
+#
+# In Flax NNX a model is an object that holds its weights (`nnx.Param`); `nnx.grad` differentiates a
+# loss by them, `nnx.jit` compiles, `nnx.Rngs(seed)` is the source of the initial weights, and
+# `optax.adam` is the rule by which a gradient changes them.
 
 # %%
 model = Autoencoder(LATENT_SIZE, images=train_images, rngs=nnx.Rngs(SEED))
@@ -136,7 +143,8 @@ save_figure(plotting.schema(stages), "02_schema")
 
 # %% [markdown]
 # A perceptron is nothing but matrix products with a bend in between. Here is the encoder by hand,
-# on one batch: multiply, add, bend (GELU), and again; no bend after the last layer.
+# on one batch: multiply, add, bend (GELU, a smooth version of $\max(0, h)$), and again; no bend after
+# the last layer.
 
 # %%
 batch = train_images[:: len(train_images) // 64][:64]  # evenly: the list is sorted by shape
@@ -282,7 +290,7 @@ errors = plain["squared error"].iloc[1:]
 display(
     Markdown(
         f"The error of an all-black picture is $E\\lVert x \\rVert^2 =$ {all_black:.1f}. The four "
-        f"models ended at {', '.join(f'{e:.1f}' for e in errors)}, and the pixels that they draw are "
+        f"models ended at {', '.join(f'{e:.1f}' for e in errors)}, and the pixels that the median model draws are "
         f"{plain['mean brightness'].iloc[1:].median():.0e} bright, where those of the images are "
         f"{float(train_images.mean()):.3f}."
     )
@@ -291,8 +299,8 @@ if FULL:
     assert abs(errors.median() - all_black) < 1
 
 # %% [markdown]
-# They draw black, whatever they see, and no error message told us. **Diagnose it** with the state
-# of the models before and after:
+# They draw black, or hardly more, whatever they see, and no error message told us. **Diagnose it** with
+# the state of the models before and after:
 
 # %%
 before, after = plain.iloc[0], plain.iloc[1:].median()
@@ -306,7 +314,7 @@ plain.map("{:.2g}".format)
 # through it carries the slope $\sigma'(a) = \sigma(a)(1 - \sigma(a))$: a quarter at the start, next to
 # nothing afterwards. Where every pixel is black the
 # gradient vanishes with the slope; a model that still has a pixel between black and white somewhere
-# has a gradient through it, and through no other. These models are not at a minimum; they are on a plain
+# has a gradient through it, and through no other. The black models are not at a minimum; they are on a plain
 # so flat that they hardly move. Adam divides the
 # gradient by its recent size, but "recent" is about a thousand steps, and it remembers the fall.
 #
@@ -522,8 +530,9 @@ display(
 #
 # $$\text{residual share} = \min_s \frac{\lVert g - s \rVert^2}{\lVert g \rVert^2}$$
 #
-# the share of its energy that no shape explains. `nearest_shape` finds it with half-pixel templates
-# and then Gauss-Newton steps through the renderer. `validity` is the share of pictures with a
+# the share of its energy that no shape explains. `nearest_shape`, our **oracle**, takes the best of a
+# list of shapes drawn at every half pixel and refines x, y and size by a few least-squares steps along
+# the derivative images of notebook 01 (Gauss-Newton). An all-black picture is invalid. `validity` is the share of pictures with a
 # residual share of at most 5 %; 2 % is the strict measure and 10 % the lenient one.
 #
 # A judge must be calibrated. True shapes at random positions, which lie between the grid points,

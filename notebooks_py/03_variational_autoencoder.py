@@ -107,12 +107,13 @@ display(Markdown(f"{len(train_images):,} images to train on, {len(test_images)} 
 #
 # $$z \sim p(z) = \mathcal N(0, I), \qquad x \sim p_\theta(x|z) = \mathcal N\big(D_\theta(z),\, c I\big).$$
 #
-# The second half is the decoder and the Gaussian likelihood of notebook 02; the first half is new.
+# The second half is the decoder and the Gaussian likelihood of notebook 02; the first half, the
+# **prior** $p(z)$, is new.
 # We would like to choose $\theta$ to make the images of the world likely, that is, to maximise
 #
-# $$\log p_\theta(x) = \log \int p_\theta(x|z)\, p(z)\, dz .$$
+# $$\log p_\theta(x) = \log \int p_\theta(x|z)\, p(z)\, dz ,$$
 #
-# The integral has no closed form for a neural decoder, and the plain estimate (draw $z$ from the
+# the (log) *evidence*. The integral has no closed form for a neural decoder, and the plain estimate (draw $z$ from the
 # prior, average $p_\theta(x|z)$) needs very many draws: an image holds 13 bits, so only about one
 # prior draw in $2^{13}$ looks like a *given* image at all. What helps is a second network that
 # proposes good $z$ for each $x$, an **encoder** that puts out a distribution,
@@ -141,19 +142,26 @@ display(Markdown(f"{len(train_images):,} images to train on, {len(test_images)} 
 # + \mathbb E_{q}\!\left[\log \frac{q(z|x)}{p(z|x)}\right]
 # = \mathrm{ELBO}(x) + \mathrm{KL}\big(q(z|x)\,\Vert\,p(z|x)\big).$$
 #
-# The gap is the KL divergence from our posterior to the true one, and it is zero exactly where
-# $q(z|x) = p(z|x)$. (One source prints the bound as "$-\mathrm{KL} + \log p(x)$"; what belongs there
+# The gap is a **KL divergence**, $\mathrm{KL}(q\Vert p) = \mathbb E_q[\log q/p]$, from our posterior to the
+# true one. It is never negative (Jensen: $-\mathrm{KL} = \mathbb E_q[\log p/q] \le \log \mathbb E_q[p/q] \le 0$),
+# and zero exactly where $q(z|x) = p(z|x)$. (One source prints the bound as "$-\mathrm{KL} + \log p(x)$"; what belongs there
 # is $-\mathrm{KL}(q(z|x) \Vert p(z)) + \mathbb E_q[\log p(x|z)]$, which follows.) Splitting
 # $p(x,z) = p(x|z)\,p(z)$ gives the form that is trained:
 #
 # $$\mathrm{ELBO}(x) = \underbrace{\mathbb E_{q(z|x)}[\log p_\theta(x|z)]}_{\text{reconstruction}}
 # - \underbrace{\mathrm{KL}\big(q_\phi(z|x)\,\Vert\,p(z)\big)}_{\text{rate, in nats}} .$$
 #
+# $\log$ without a base is the natural logarithm, and counts in **nats**: 1 nat is
+# $1/\log 2 \approx 1.443$ bits.
+#
 # ### Check it where everything is known
 #
 # One latent, one pixel, a linear decoder: $z \sim \mathcal N(0,1)$, $x|z \sim \mathcal N(wz, c)$. Then
 # $x \sim \mathcal N(0, w^2 + c)$ and the true posterior is $\mathcal N\big(wx/(w^2+c),\, c/(w^2+c)\big)$.
-# Take any $q = \mathcal N(m, s^2)$ and compare both sides of the identity.
+# (Since $p(x|z)\,p(z) \propto \exp[-\frac12 \frac{w^2+c}{c}(z - \frac{wx}{w^2+c})^2]$ in $z$.) Take any
+# $q = \mathcal N(m, s^2)$ and compare both sides of the identity; under it
+# $\mathbb E(x-wz)^2 = (x-wm)^2 + w^2s^2$. The KL between two Gaussians is derived below, for the prior;
+# the general form follows in the same way.
 
 
 # %%
@@ -557,7 +565,7 @@ display(
         f"{cheat['sd of the means']:.1f} and shrinks sigma to {cheat['median sigma']:.2g}, so that the "
         f"noise costs nothing. These narrow distributions are points again, an autoencoder in all but "
         f"name. **Only KL** makes every posterior the prior: no bit passes, and its decoder, which gets "
-        f"no gradient at all, still draws about the mean image. **Both**: a spread of "
+        f"no gradient at all, stays as it was initialised: about the mean image, with speckles farther out. **Both**: a spread of "
         f"{three.loc['both', 'sd of the means']:.1f}, where the prior has 1, and still the images are told apart. (Two latents are too few to draw well: none "
         f"of the three makes more than {three['prior validity'].max():.0%} valid shapes.)"
     )

@@ -123,7 +123,12 @@ display(
 #
 # $$I(X;Z) = H(X) - H(X|Z) = h(Z) - h(Z|X)$$
 #
-# (the last form only where noise gives $Z$ a density).
+# (the last form only where noise gives $Z$ a density). $H(X|Z)$, the *conditional entropy*, is the
+# entropy of $X$ that is left once $Z$ is known, averaged over $Z$. For a continuous $Z$ with density $q$
+# the *differential entropy* is $h(Z) = -\int q(z)\log_2 q(z)\,dz$; it may be negative, but differences
+# of two mean bits. For $\mathcal N(m, \sigma^2)$ it is $\frac12\log_2 2\pi e\sigma^2$. A *channel* is a rule
+# $q(z|x)$ that sends $x$ as a random $z$.
+#
 # The autoencoder's code is a deterministic function of the image. If no two images share a code,
 # then $H(X|Z) = 0$ and $I(X;Z) = H(X)$: all bits are in, whatever the code looks like, were it a
 # single latent. Do they share codes?
@@ -497,7 +502,10 @@ account_rows = {
     "+ mismatch with the prior": (audit.prior_mismatch.sum(), 0),
     "= KL to the prior": (audit.kl, 0),
     "I, second route": (audit.posterior_route, audit.stderr["posterior_route"]),
-    "prior mass (1 where its variance is finite)": (audit.prior_mass, audit.stderr["prior_mass"]),
+    "prior mass (no unit; 1 unless draws miss the holes)": (
+        audit.prior_mass,
+        audit.stderr["prior_mass"],
+    ),
 }
 pd.DataFrame(account_rows, index=["bits", "standard error"]).T.round(4)
 
@@ -525,10 +533,10 @@ display(
 # together. In four dimensions the aggregate posterior still has structure that its shadows on the
 # axes do not show.
 #
-# The prior mass is the one check that does not come out at 1, and its standard error cannot be
+# The prior mass has the expectation 1, but does not come out so, and its standard error cannot be
 # trusted: where $q(z)$ has holes, $\mathcal N(z;0,I)/q(z)$ is huge, but no $z$ drawn from $q$ lands
-# there. What is missing from 1 is the prior's mass in the holes. That is also why pictures generated
-# from the prior are not all valid (notebook 03). On a smooth code the same check is sharp (the toy
+# there. What is missing from 1 is about the prior's mass in the holes. That fits the fact that pictures
+# generated from the prior are not all valid (notebook 03). On a smooth code the same check is sharp (the toy
 # code above).
 #
 # One more check that sees $q$: the marginals are one-dimensional mixtures of 8,192 Gaussians, so
@@ -770,7 +778,9 @@ assert vae_bayes_distortion < vae_distortion
 # How often must the best guess be wrong? **Fano's inequality**: what is unknown after $z$ is at most
 # whether the guess is wrong, and if so, which of the other images it was,
 #
-# $$H(X|Z) \le h_2(P_e) + P_e \log_2(N-1), \qquad H(X|Z) = H(X) - I(X;Z).$$
+# $$H(X|Z) \le h_2(P_e) + P_e \log_2(N-1), \qquad H(X|Z) = H(X) - I(X;Z),$$
+#
+# with $h_2(p) = -p\log_2 p - (1-p)\log_2(1-p)$.
 #
 # Solved for the error rate $P_e$ it bounds every guess from below.
 
@@ -1007,7 +1017,9 @@ fig = plotting.information_plane(
 save_figure(fig, "04_rate_and_distortion")
 
 # %% [markdown]
-# How to read it. Below the black line no code exists. A full marker is what a VAE pays (its KL), the
+# How to read it. The black line is reached by a channel; the thin grey band under it ends at the lower
+# estimate, below which, as far as the search can tell, no code exists. (Dotted lines may go on above
+# the frame.) A full marker is what a VAE pays (its KL), the
 # hollow one below it what it gets (exact $I$). PCA cannot get below the error of its eight numbers,
 # however fine the noise. The lower the rate, the closer the VAEs come to the limit.
 
@@ -1082,7 +1094,7 @@ display(
   for D between 4 and 6 it is **{gap_at_5["gap"]:.2f}** ({gap_at_5["name"]}, c {gap_at_5["c"]:g}, D = {gap_at_5["distortion"]:.2f}).
 - There, the largest part is the {max(causes, key=lambda cause: gap_at_5[cause]).replace("_", " ")}'s: {gap_at_5[causes].max():.2f} bits.
 - At about the KL of the beta-VAE with the smallest beta ({beta_vae["kl"]:.1f} bits, D = {beta_vae["distortion"]:.2f}), the VAE with c lowered
-  from 1 has D = {same_kl["distortion"]:.2f} ({same_kl["kl"]:.1f} bits): far from the limit the schedule matters.
+  from 1 has D = {same_kl["distortion"]:.2f} ({same_kl["kl"]:.1f} bits): far from the limit a constant weight trains better than the schedule.
 """
     )
 )
@@ -1261,15 +1273,41 @@ mismatch_table.loc["VAE"] = [
 ]
 mismatch_table.round(2)
 
+# %% [markdown]
+# The AE's distance depends on the noise. For a fair comparison give it the noise that leaves it exactly
+# as many bits as the VAE keeps, found by a root search.
+
+
 # %%
-like_vae = mismatch_table.iloc[nearest]
+def ae_audit(log_noise):
+    """The audit of the AE at a noise level; always the same draws, so that a root can be found."""
+    same = jnp.full_like(codes, 2 * log_noise)
+    return rate_audit(codes, same, key=jax.random.clone(search_key), draws=2), same
+
+
+search_key = jax.random.key(13)
+reach = np.log([min(NOISE_LEVELS) / 10, max(NOISE_LEVELS) * 10])
+matched = brentq(
+    lambda s: ae_audit(s)[0].mutual_information - audit.mutual_information, *reach, xtol=0.01
+)
+same_audit, same_noise = ae_audit(matched)
+like = "AE, as many bits as the VAE"
+mismatch_table.loc[like] = [
+    same_audit.mutual_information,
+    same_audit.kl - same_audit.mutual_information,
+    same_audit.prior_mismatch.sum(),
+    gaussian_mismatch(same_audit, codes, same_noise),
+]
+
+# %%
+like_vae = mismatch_table.loc[like]
 at_vae = mismatch_table.loc["VAE"]
 made = recorded("03_variational_autoencoder") | recorded("02_autoencoder")
 if FULL:
     assert like_vae["KL(q, N(0, I))"] > at_vae["KL(q, N(0, I))"]
 display(
     Markdown(
-        f"With about as many bits as the VAE keeps ({like_vae['exact I']:.1f}), the AE's code is "
+        f"With as many bits as the VAE keeps ({like_vae['exact I']:.2f}; noise {np.exp(matched):.3f}), the AE's code is "
         f"**{like_vae['KL(q, N(0, I))']:.1f} bits** from N(0, I), {like_vae['of it mean and variance']:.1f} of them in mean and "
         f"variance alone, and {like_vae['KL(q, fitted Gaussian)']:.1f} from the best Gaussian; the VAE's {at_vae['KL(q, N(0, I))']:.1f} and "
         f"{at_vae['KL(q, fitted Gaussian)']:.1f}. Valid pictures: AE {made['ae_prior_validity']:.0%} from N(0, I) and "
@@ -1358,7 +1396,7 @@ display(
 dependence between the latents, and a little non-Gaussian form. With noise that varies by image its mean noise pulls the other way: in the
 example it says {example["textbook"]} where the truth is {example["exact"]}.
 
-**How close to the limit can a plain VAE get?** {numbers["limit_gap_bits_best"]:.2f} bits over it at best below a squared error of 10,
+**How close to the limit can a VAE get?** {numbers["limit_gap_bits_best"]:.2f} bits over it at best below a squared error of 10,
 {numbers["limit_gap_bits_at_distortion_5"]:.2f} around 5, and {numbers["limit_gap_bits_at_vae_distortion"]:.2f} for the headline VAE, whose
 distortion of {numbers["vae_distortion"]:.2f} needs only {numbers["limit_bits_at_vae_distortion"]:.2f} bits.
 """
@@ -1368,7 +1406,6 @@ distortion of {numbers["vae_distortion"]:.2f} needs only {numbers["limit_bits_at
 # %%
 divergence_bits = numbers["prior_divergence_bits"]
 fitted_bits = numbers["fitted_gaussian_divergence_bits"]
-like = f"AE, noise {NOISE_LEVELS[nearest]:g}"
 plain_circles = numbers["single_shape_plain"]
 display(
     Markdown(
@@ -1379,8 +1416,8 @@ learning them {winner.replace("one latent", "one")}, with a penalty on dependenc
 {numbers["single_shape_mig_mean"]:.2f} ± {numbers["single_shape_mig_sd"]:.2f}, at {numbers["single_shape_rate_bits"]:.1f} bits and a
 squared error of {numbers["single_shape_distortion"]:.2f}.
 
-**Why does sampling the AE fail?** Its code is {divergence_bits[like]:.1f} bits from N(0, I) at a noise that leaves it as many bits as the
-VAE's ({divergence_bits["VAE"]:.1f} from it), and still {fitted_bits[like]:.1f} from a Gaussian fitted to it. Without noise it is infinitely far.
+**Why does sampling the AE fail?** At the noise that leaves it as many bits as the VAE keeps, its code is {divergence_bits[like]:.1f} bits from
+N(0, I), the VAE's {divergence_bits["VAE"]:.1f}; from a Gaussian fitted to it {fitted_bits[like]:.1f}, the VAE's {fitted_bits["VAE"]:.1f}. Without noise it is infinitely far.
 """
     )
 )
