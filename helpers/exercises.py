@@ -12,6 +12,9 @@ from IPython.display import Markdown
 from scipy.optimize import brentq
 from scipy.special import entr, logsumexp
 
+from helpers import recipes
+from helpers.shapes import shape_world
+
 TOLERANCE = 0.005  # relative: three digits will do
 
 
@@ -33,15 +36,11 @@ def _gaussian_kl(mean, sigma, prior_mean, prior_sigma):
 
 def _spectrum():
     """The variances of the world's principal components, falling: their sum is the energy."""
-    from helpers.shapes import shape_world
-
     images = shape_world().images.reshape(-1, 784)
     return np.linalg.eigvalsh(np.cov(images.T, bias=True))[::-1]
 
 
 def _error_of_shape_and_size():
-    from helpers.shapes import shape_world
-
     images = shape_world().images.reshape(4, 256, 8, 784)  # shape, position, size, pixel
     return ((images - images.mean(axis=1, keepdims=True)) ** 2).sum(axis=3).mean()
 
@@ -81,7 +80,7 @@ EXERCISES = {
         "One bit is log 2 nats. Solve (s - log s - 1) / 2 = log 2 for s < 1, by `brentq`, say.",
     ),
     "03.3": Exercise(
-        lambda: 2 * 0.1 * np.log(2),
+        lambda: 2 * recipes.C * np.log(2),
         "The loss counts the error as error / (2c), and a bit as log 2.",
     ),
     "04.1": Exercise(

