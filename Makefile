@@ -1,13 +1,13 @@
 # Latent Bits: the few commands that people use. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run studies test test-all test-browser lab sync lint sweep readme address site clean
+.PHONY: help run studies test test-all test-browser lab sync lint sweep readme address site bench clean
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3
 INSTALLED := .venv/.installed
 VENV := .venv/bin/python
 AS_ROOT = $$([ "$$(id -u)" = 0 ] || echo sudo)
-CODE := helpers tests notebooks_py
+CODE := helpers tests notebooks_py benchmarks
 # The kernel called python3 is the one of this environment, whatever else is installed.
 export JUPYTER_PREFER_ENV_PATH := 1
 
@@ -59,6 +59,12 @@ address: $(INSTALLED) ## REPO=owner/name: the address in badges and set-up cells
 
 site: $(INSTALLED) ## build site/: the notebooks as pages, and an explorer without a kernel
 	@$(VENV) -m helpers.commands site
+
+bench: $(INSTALLED) ## speed and growth, with PyTorch beside it (half an hour; ONLY="throughput")
+	@$(VENV) -m pip install -r benchmarks/requirements.txt >>.venv/install.log 2>&1 || \
+	  $(call stop,Installing PyTorch failed: check the network and the disk and try again; \
+	  details in .venv/install.log.)
+	@$(VENV) benchmarks/bench.py $(ONLY)
 
 clean: ## remove .venv, site, caches and whatever was generated or downloaded into data/
 	@rm -rf .venv site .pytest_cache .ruff_cache .hypothesis tests/browser/screenshots

@@ -19,6 +19,8 @@ from helpers.storage import ROOT, write_atomically
 
 QUIET = {"LATENT_BITS_PROGRESS": "0", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
 WALK = ("01_", "02_", "03_", "04_")
+STUDIES = ("05", "06", "07")
+TIMED = {(): "run", STUDIES: "studies"}  # what is run: the file of its times, and its make target
 NOT_YET = "not yet run"
 HEADLINES = (  # number of the notebook, key in its figures/*.json, the key in words
     ("01", "distinct_images", "different images in the world"),
@@ -89,18 +91,25 @@ def _chosen(root, names):
 def run(root=ROOT, names=()):
     """Sync, then execute notebooks 01 to 04, or those named, in order, each in a fresh kernel.
 
-    An executed notebook replaces its file only if it ran to its end. Times are recorded in
-    figures/run.json where nothing was trained before. Raises CommandError for a cell that fails.
+    An executed notebook replaces its file only if it ran to its end. The times of `make run` and
+    `make studies` are recorded where nothing was trained before. Raises CommandError for a cell
+    that fails.
     """
     from helpers.results import output_folder, record
 
     sync(root)
     trained_before = any(output_folder("data").glob("checkpoints/*.npz"))
     seconds = {path.stem: _timed(path) for path in _chosen(root, names)}
-    if not (names or trained_before):
+    if tuple(names) in TIMED and not trained_before:
         machine = {"platform": f"{platform.system()} {platform.machine()}", "cores": os.cpu_count()}
         versions = {"python": platform.python_version(), "jax": version("jax")}
-        record("run", seconds=seconds, total_seconds=sum(seconds.values()), **machine, **versions)
+        record(
+            TIMED[tuple(names)],
+            seconds=seconds,
+            total_seconds=sum(seconds.values()),
+            **machine,
+            **versions,
+        )
     readme(root)
     rows = [row for row in _headlines(read_numbers(output_folder("figures"))) if row[1] != NOT_YET]
     print("", *(f"{words:<55} {value:>8}  {where}" for words, value, _, where in rows), sep="\n")
@@ -133,13 +142,13 @@ def _headline_table(numbers):
     return "\n".join(lines)
 
 
-def _times_sentence(numbers):
-    if "run" not in numbers:
-        return f"`make run`, from nothing trained: {NOT_YET}."
-    run = numbers["run"]
+def _times_sentence(numbers, target):
+    if target not in numbers:
+        return f"`make {target}`, from nothing trained: {NOT_YET}."
+    run = numbers[target]
     each = ", ".join(f"{name[:2]}: {seconds:.0f} s" for name, seconds in run["seconds"].items())
     return (
-        f"With the packages installed and nothing trained, `make run` takes "
+        f"With the packages installed and nothing trained, `make {target}` takes "
         f"{run['total_seconds']:.0f} s ({each}) on {run['cores']} cores "
         f"({run['platform']}, Python {run['python']}, JAX {run['jax']})."
     )
@@ -156,6 +165,23 @@ def _claims_table(numbers):
     return "\n".join(lines)
 
 
+def _throughput_table(numbers):
+    bench = numbers.get("benchmarks", {})
+    if "throughput" not in bench:
+        return f"`make bench`: {NOT_YET}."
+    about, rows = bench["about"]["throughput"], bench["throughput"]["rows"]
+    others = list(dict.fromkeys(who for row in rows for who in row["fit_over"]))
+    heads = ["model", "batch", "images/s", *(f"over {who}" for who in others), "of the arithmetic"]
+    lines = [f"| {' | '.join(heads)} |", f"| --- |{' --: |' * (len(heads) - 1)}"]
+    for row in rows:
+        ratios = [f"{row['fit_over'][who]:.2f}" if who in row["fit_over"] else "" for who in others]
+        cells = [row["model"], row["batch"], f"{row['images_per_second']['fit']:,.0f}", *ratios]
+        lines.append(f"| {' | '.join(map(str, cells))} | {row['share_of_the_limit']:.2f} |")
+    versions = ", ".join(f"{name} {number}" for name, number in about["versions"].items())
+    measured = f"{about['date']}, {about['device']}, {about['cores']} cores ({about['machine']})"
+    return "\n".join([*lines, "", f"Measured on {measured}; {versions}."])
+
+
 def _fill(readme, name, text):
     before, start, rest = readme.partition(f"<!-- {name} -->")
     _, end, after = rest.partition(f"<!-- /{name} -->")
@@ -168,7 +194,9 @@ def readme_text(readme: str, numbers: dict) -> str:
     """README.md's text with what is between its marks (tables, times) made from `numbers`."""
     readme = _fill(readme, "headline", _headline_table(numbers))
     readme = _fill(readme, "claims", _claims_table(numbers))
-    return _fill(readme, "times", _times_sentence(numbers))
+    readme = _fill(readme, "throughput", _throughput_table(numbers))
+    times = "\n".join(_times_sentence(numbers, target) for target in TIMED.values())
+    return _fill(readme, "times", times)
 
 
 def readme(root=ROOT):

@@ -18,7 +18,7 @@ from jax.scipy.special import entr, logsumexp
 from helpers.objectives import gaussian_kl
 from helpers.shapes import FACTORS
 
-CHUNK = 32  # draws of z held against all images at once: n x L x CHUNK numbers of memory
+AT_ONCE = 2**20  # numbers of memory: so many draws of z are held against all images at a time
 
 
 def check_finite(**arrays):
@@ -95,6 +95,11 @@ def textbook_rate(signal_variance, noise_variance):
     return np.log2(1 + signal / noise) / 2
 
 
+def _chunk(mean):
+    """How many draws of z are held against n images in L dimensions at once."""
+    return max(AT_ONCE // mean.size, 1)
+
+
 def _log_density(z, mean, log_variance):
     """log q(z_i|n) in nats, broadcast over images and dimensions."""
     scaled = (z - mean) * jnp.exp(-log_variance / 2)
@@ -105,14 +110,15 @@ def _log_density(z, mean, log_variance):
 def _over_draws(statistics, draws, key, mean, log_variance, *arguments):
     """statistics(n, z, ...) for `draws` z from each posterior q(z|n): leaves (draws, n, ...).
 
-    In chunks, so that all z against all images never exist at once.
+    In chunks, so that memory grows with n x L only beyond AT_ONCE.
     """
     n = len(mean)
+    chunk = _chunk(mean)
     eps = jax.random.normal(key, (draws, *mean.shape))
     z = (mean + jnp.exp(log_variance / 2) * eps).reshape(draws * n, -1)
     rows = jnp.tile(jnp.arange(n), draws)
     values = jax.lax.map(
-        lambda row: statistics(*row, mean, log_variance, *arguments), (rows, z), batch_size=CHUNK
+        lambda row: statistics(*row, mean, log_variance, *arguments), (rows, z), batch_size=chunk
     )
     return jax.tree.map(lambda a: a.reshape(draws, n, *a.shape[1:]), values)
 
@@ -279,7 +285,7 @@ def _decode(z, mean, log_variance, images):
         posterior = jax.nn.softmax(_log_density(z, mean, log_variance).sum(axis=1))
         return posterior.argmax(), posterior.max(), posterior @ images
 
-    return jax.lax.map(one, z, batch_size=CHUNK)
+    return jax.lax.map(one, z, batch_size=_chunk(mean))
 
 
 def bayes_decode(mean, log_variance, images, z) -> BayesDecoding:

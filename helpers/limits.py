@@ -17,7 +17,7 @@ from scipy.special import entr
 
 from helpers.information import check_finite, check_probabilities
 
-SOURCES_AT_ONCE = 1024  # images held against all reproductions at a time, to bound memory
+AT_ONCE = 2**23  # numbers of memory: so many images are held against all reproductions at a time
 STEP = 512  # reproductions are padded to multiples of this, so that few programs are compiled
 
 
@@ -101,8 +101,8 @@ def _pull(sources, p, reproductions, slope, log_q=None, log_z=None):
 
 
 def _in_chunks(images, p):
-    """Sources (k, SOURCES_AT_ONCE, pixels) and their p, the last chunk filled with p = 0."""
-    size = min(SOURCES_AT_ONCE, len(images))
+    """Sources (k, at once, pixels) and their p, the last chunk filled with p = 0."""
+    size = min(max(AT_ONCE // len(images), 1), len(images))
     empty = -len(images) % size
     padded = np.pad(images, ((0, empty), (0, 0))).reshape(-1, size, images.shape[1])
     return jnp.asarray(padded), jnp.asarray(np.pad(p, (0, empty)).reshape(-1, size), jnp.float32)

@@ -121,22 +121,24 @@ def _window(ax, xy):
 
 
 def latent_scatter(codes, factors, *, shapes=SHAPES):
-    """Codes (n, L) in the plane of the first two latents, coloured by shape, x, y, size in turn.
+    """Codes (n, L) in the plane of the first two latents, a panel for each factor as the colour.
 
-    factors: (n, 4) as in `FACTORS`, of a world of these shapes; at most 2,000 points are drawn.
+    factors: (n, 4) as in `FACTORS`, of a world of these shapes (a single one gets no panel); at
+    most 2,000 points are drawn.
     """
     take = np.linspace(0, len(codes) - 1, min(len(codes), MOST_POINTS)).astype(int)
     xy, factors = np.asarray(codes)[take, :2], np.asarray(factors)[take]
-    fig, axes = plt.subplots(1, 4, figsize=(8.5, 3), sharex=True, sharey=True)
+    shown = [f for f in zip(FACTORS, factors.T, strict=True) if f[0] != "shape" or len(shapes) > 1]
+    fig, axes = plt.subplots(1, len(shown), figsize=(8.5, 3.2), sharex=True, sharey=True)
     by_shape = {"cmap": ListedColormap(SHAPE_COLOURS[: len(shapes)]), "vmin": -0.5}
     by_shape["vmax"] = len(shapes) - 0.5
-    for ax, name, values in zip(axes, FACTORS, factors.T, strict=True):
+    for ax, (name, values) in zip(axes, shown, strict=True):
         look = by_shape if name == "shape" else {"cmap": "viridis"}
         points = ax.scatter(*xy.T, s=5, c=values, lw=0, **look)
         label = name if name == "shape" else f"{name} (pixels)"
         bar = fig.colorbar(points, ax=ax, location="bottom", label=label, aspect=14)
         if name == "shape":
-            bar.set_ticks(range(len(shapes)), labels=shapes, fontsize=7)
+            bar.set_ticks(range(len(shapes)), labels=shapes, fontsize=9, rotation=35)
         ax.set(xlabel="$z_1$")
     axes[0].set_ylabel("$z_2$")
     _window(axes[0], xy)

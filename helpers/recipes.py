@@ -21,7 +21,7 @@ from helpers.objectives import (
 )
 from helpers.results import checkpoint
 from helpers.shapes import split
-from helpers.training import adam, fit_or_load
+from helpers.training import adam, fit_many_or_load, fit_or_load
 
 LATENT_SIZE = 4
 EPOCHS = 100  # of the headline models
@@ -63,14 +63,40 @@ def train(
     """
     steps = epochs * (len(images) // batch_size)
     return fit_or_load(
-        checkpoint(f"{name}-{epochs}-epochs"),
+        _file(name, epochs),
         model,
         images,
         loss,
         epochs=epochs,
         batch_size=batch_size,
         optimizer=optimizer or adam(learning_rate, steps),
-        key=jax.random.fold_in(jax.random.key(seed), 1),  # nnx.Rngs(seed) draws from the key itself
+        key=_key(seed),
+        test_images=test_images,
+    )
+
+
+def _file(name, epochs):
+    return checkpoint(f"{name}-{epochs}-epochs")
+
+
+def _key(seed):
+    return jax.random.fold_in(jax.random.key(seed), 1)  # nnx.Rngs(seed) draws from the key itself
+
+
+def train_many(names, models, images, losses, *, epochs, seeds, test_images=None):
+    """`train` of models that are alike, in one program; a list of their histories.
+
+    A name, a loss and a seed for each model; the checkpoints are those of `train`.
+    """
+    return fit_many_or_load(
+        [_file(name, epochs) for name in names],
+        models,
+        images,
+        losses,
+        epochs=epochs,
+        batch_size=BATCH_SIZE,
+        optimizer=adam(LEARNING_RATE, epochs * (len(images) // BATCH_SIZE)),
+        keys=[_key(seed) for seed in seeds],
         test_images=test_images,
     )
 

@@ -129,12 +129,15 @@ def _plane_model(images, test_images, name, losses, *, latents=recipes.LATENT_SI
 def _plane_settings(epochs):
     """(group, name, c, beta, settings) of every model of the plane."""
     for c in PLANE_C:
-        yield "VAE", "c lowered from 1", c, 1, {"c_start": max(c, PLANE_C_START)}
+        start = max(c, PLANE_C_START)
+        yield "VAE", "c lowered from 1" if c < start else "c constant", c, 1, {"c_start": start}
     for beta in BETAS:
         yield "beta-VAE", f"beta {beta}", recipes.C, beta, {"c_start": recipes.C}
     for c in IDEAS_C:
         for name, changes in IDEAS.items():
             start = changes.get("c_start", max(c, PLANE_C_START)) or c
+            if changes.get("c_start", c) is None and c >= PLANE_C_START:
+                continue  # the plain recipe itself
             times = changes.get("epochs", 1)
             yield "idea", name, c, 1, changes | {"c_start": start, "epochs": times * epochs}
 

@@ -2,8 +2,10 @@
 
 The loop follows Flax's performance guide: the model is split once into a static graph and a state,
 a whole epoch runs as one jitted `lax.scan` on the device (shuffling included), and the state is
-donated from epoch to epoch. A loss is a function (model, images, key) -> (loss, terms); its
-settings are bound with `jax.tree_util.Partial`, so that a new c or beta compiles nothing again.
+donated from epoch to epoch. Models that are alike train together under `vmap`, and a batch may be
+divided over a mesh of devices: JAX then inserts the communication. A loss is a function
+(model, images, key) -> (loss, terms); its settings are bound with `jax.tree_util.Partial`, so that
+a new c or beta compiles nothing again.
 """
 
 import os
@@ -19,6 +21,7 @@ import pandas as pd
 from flax import nnx
 from IPython import get_ipython
 from IPython.display import display
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jax.tree_util import Partial
 from tqdm import tqdm
 
@@ -81,8 +84,38 @@ def train_step(model, optimizer: nnx.Optimizer, loss, images, key) -> dict:
     return _jitted_step(model, optimizer, _as_partial(loss), images, key)
 
 
-@partial(jax.jit, static_argnames=("graphdef", "batch_size"), donate_argnames="state")
-def _epoch(graphdef, state, loss, images, test_images, key, batch_size):
+def _over(mesh, axes=()):
+    """Axis 0 divided over these axes of the mesh; over none: the same on every device."""
+    return NamedSharding(mesh, PartitionSpec(axes) if axes else PartitionSpec())
+
+
+def _constrained(tree, mesh, axes=()):
+    """The same, with the promise to the compiler that it lies so on the mesh, if there is one."""
+    return tree if mesh is None else jax.lax.with_sharding_constraint(tree, _over(mesh, axes))
+
+
+def _divided(images, mesh):
+    """The images spread over the mesh, where they divide evenly."""
+    even = mesh is not None and len(images) % mesh.size == 0
+    return _constrained(images, mesh, mesh.axis_names) if even else images
+
+
+def _placed(tree, mesh, axes=()):
+    """The arrays and keys of a tree put on the mesh, if there is one, from every process alike."""
+    if mesh is None:
+        return tree
+
+    def put(leaf):
+        if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+            data = put(jax.random.key_data(leaf))
+            return jax.random.wrap_key_data(data, impl=jax.random.key_impl(leaf))
+        return jax.device_put(np.asarray(leaf), _over(mesh, axes))
+
+    return jax.tree.map(put, tree)
+
+
+@partial(jax.jit, static_argnames=("graphdef", "batch_size", "mesh"), donate_argnames="state")
+def _epoch(graphdef, state, loss, images, test_images, key, batch_size, mesh=None):
     """All batches of one epoch: (state, terms per step, terms on the test images)."""
     shuffle_key, noise_key, test_key = jax.random.split(key, 3)
     steps = len(images) // batch_size
@@ -91,8 +124,8 @@ def _epoch(graphdef, state, loss, images, test_images, key, batch_size):
     def step(state, batch):
         rows, key = batch
         model, optimizer = nnx.merge(graphdef, state)
-        terms = _step(model, optimizer, loss, images[rows], key)
-        return nnx.state((model, optimizer)), terms
+        terms = _step(model, optimizer, loss, _divided(images[rows], mesh), key)
+        return _constrained((nnx.state((model, optimizer)), terms), mesh)
 
     batches = order.reshape(steps, batch_size), jax.random.split(noise_key, steps)
     state, terms = jax.lax.scan(step, state, batches)
@@ -100,7 +133,8 @@ def _epoch(graphdef, state, loss, images, test_images, key, batch_size):
         return state, terms, {}
     # A copy, so that running statistics of the held-out images stay out of what is trained.
     model, _ = nnx.merge(graphdef, state, copy=True)
-    return state, terms, loss(model, test_images, test_key)[1]
+    test_terms = loss(model, _divided(test_images, mesh), test_key)[1]
+    return state, terms, _constrained(test_terms, mesh)
 
 
 class _LiveLine:
@@ -125,7 +159,7 @@ def _progress(epochs):
     return tqdm(total=epochs, unit="epoch", leave=False, disable=off, file=file, ncols=width)
 
 
-def _check_fit(images, test_images, epochs, batch_size):
+def _check_fit(images, test_images, epochs, batch_size, mesh=None):
     for name, array in (("images", images), ("test_images", test_images)):
         if array is not None and (jnp.ndim(array) < 2 or len(array) == 0):
             raise ValueError(f"{name}: expected (n, 28, 28) with n >= 1, got {jnp.shape(array)}")
@@ -135,14 +169,21 @@ def _check_fit(images, test_images, epochs, batch_size):
         raise ValueError(
             f"batch_size: expected 1 to {len(images)}, the number of images, got {batch_size}"
         )
+    if mesh is not None and batch_size % mesh.size:
+        fits = batch_size // mesh.size * mesh.size
+        sizes = " or ".join(str(size) for size in (fits, fits + mesh.size) if size)
+        raise ValueError(
+            f"batch_size: expected a multiple of {mesh.size}, the devices of the mesh, such as "
+            f"{sizes}, got {batch_size}"
+        )
 
 
-def _check_finite(losses, weights, epoch):
+def _check_finite(losses, weights, epoch, whose="the"):
     bad = np.flatnonzero(~np.isfinite(losses))
     if len(bad):
-        what, step = f"the loss became {losses[bad[0]]}", bad[0] + 1
+        what, step = f"{whose} loss became {losses[bad[0]]}", bad[0] + 1
     elif not np.isfinite(optax.tree.norm(weights)):  # the last step's, which no loss has seen yet
-        what, step = "the weights became infinite or nan", len(losses)
+        what, step = f"{whose} weights became infinite or nan", len(losses)
     else:
         return
     raise FloatingPointError(
@@ -151,15 +192,23 @@ def _check_finite(losses, weights, epoch):
     )
 
 
+def _row(epoch, terms, test_terms):
+    """A row of the history, from the terms of every step and those on the test images."""
+    row = {name: values.mean() for name, values in terms.items()}
+    row |= {f"test_{name}": np.asarray(value) for name, value in test_terms.items()}
+    return {"epoch": epoch} | {name: float(value) for name, value in row.items()}
+
+
 def fit(
-    model, images, loss, *, epochs, batch_size, optimizer, key, test_images=None
+    model, images, loss, *, epochs, batch_size, optimizer, key, test_images=None, mesh=None
 ) -> pd.DataFrame:
     """Train `model` in place and return its history.
 
     images: (n, 28, 28); loss: (model, images, key) -> (loss, terms), settings bound by
     `jax.tree_util.Partial`, or a list of them, one per epoch; optimizer: an optax transformation;
     key: shuffles and draws; test_images: held-out images that are evaluated, never trained on,
-    after every epoch.
+    after every epoch; mesh: a `jax.sharding.Mesh` whose devices share every batch, the state being
+    the same on all of them (each process of a `jax.distributed` job calls `fit` alike).
 
     Each epoch shuffles the images and drops the remainder that does not fill a batch. The history
     has a row per epoch: `epoch`, the loss's terms averaged over its steps, and `test_` terms at
@@ -167,36 +216,137 @@ def fit(
     Batch normalisation goes by the batch in a step, by its running statistics on the test images
     and afterwards: the model is left in eval mode.
 
-    Raises ValueError for an empty or misshapen argument, FloatingPointError, naming epoch and
-    step, for a loss that is not finite.
+    Raises ValueError for an empty or misshapen argument, or a batch that does not divide over the
+    mesh, FloatingPointError, naming epoch and step, for a loss that is not finite.
     """
-    _check_fit(images, test_images, epochs, batch_size)
+    _check_fit(images, test_images, epochs, batch_size, mesh)
     losses, images = _per_epoch(loss, epochs), jnp.asarray(images)
     test_images = None if test_images is None else jnp.asarray(test_images)
     graphdef, state = _split(model, optimizer)
     # Donation invalidates what goes in: train on a copy, and keep the last finished weights apart.
     state = jax.tree.map(jnp.copy, state)
+    if mesh is not None:
+        mesh = Mesh(mesh.devices, mesh.axis_names)  # with axes that JAX divides by itself
+    state, images, test_images, key = _placed((state, images, test_images, key), mesh)
     finished, rows = None, []
     try:
         with _progress(epochs) as bar:
             keys = jax.random.split(key, epochs)
             for epoch, (loss, epoch_key) in enumerate(zip(losses, keys, strict=True), start=1):
                 state, terms, test_terms = _epoch(
-                    graphdef, state, loss, images, test_images, epoch_key, batch_size
+                    graphdef, state, loss, images, test_images, epoch_key, batch_size, mesh
                 )
                 terms = {name: np.asarray(values) for name, values in terms.items()}
                 trained, _ = nnx.merge(graphdef, jax.tree.map(jnp.copy, state))
                 _check_finite(terms["loss"], nnx.state(trained, nnx.Param), epoch)
-                row = {name: values.mean() for name, values in terms.items()}
-                row |= {f"test_{name}": np.asarray(value) for name, value in test_terms.items()}
                 finished = nnx.state(trained)
-                rows.append({"epoch": epoch} | {name: float(v) for name, v in row.items()})
-                bar.set_postfix_str(f"loss {row['loss']:.4g}")
+                rows.append(_row(epoch, terms, test_terms))
+                bar.set_postfix_str(f"loss {rows[-1]['loss']:.4g}")
                 bar.update()
     finally:
         if finished is not None:
-            nnx.update(model, finished)
+            nnx.update(model, finished if mesh is None else _at_home(finished))
     return pd.DataFrame(rows)
+
+
+def _at_home(state):
+    """What is the same on all devices of a mesh, from this process's first one."""
+    return jax.tree.map(lambda leaf: leaf.addressable_data(0), state)
+
+
+@partial(jax.jit, static_argnames=("graphdef", "batch_size", "mesh"), donate_argnames="states")
+def _epoch_of_many(graphdef, states, losses, images, test_images, keys, batch_size, mesh):
+    def epoch(state, loss, key):
+        return _epoch(graphdef, state, loss, images, test_images, key, batch_size)
+
+    states, *terms = jax.vmap(epoch)(states, losses, keys)
+    return _constrained(states, mesh, ("models",)), *terms
+
+
+def _stacked(trees):
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
+
+
+def _at_its_rate(optimizer, rate):
+    """The optimizer with its updates times `rate`, which is kept in its state."""
+    return optax.chain(optimizer, optax.inject_hyperparams(optax.scale)(step_size=rate))
+
+
+def _check_many(models, **given):
+    for name, values in given.items():
+        if values is not None and len(values) != len(models):
+            raise ValueError(
+                f"{name}: expected {len(models)}, one for each model, got {len(values)}"
+            )
+    for number, model in enumerate(models):
+        if nnx.graphdef(model) != nnx.graphdef(models[0]):
+            raise ValueError(f"models: expected one architecture, model {number} is unlike model 0")
+
+
+def _losses_of_many(losses, epochs):
+    """For every epoch one loss, its settings stacked over the models."""
+    by_model = [_per_epoch(loss, epochs) for loss in losses]
+    for number, of_model in enumerate(by_model):
+        if jax.tree.structure(of_model) != jax.tree.structure(by_model[0]):
+            raise ValueError(f"losses: expected one function, model {number} has not model 0's")
+    return [_stacked(of_epoch) for of_epoch in zip(*by_model, strict=True)]
+
+
+def _device_mesh(models):
+    """As many of this process's devices as the number of models divides over; None for one."""
+    devices = jax.local_devices()
+    used = max(n for n in range(1, len(devices) + 1) if models % n == 0)
+    return Mesh(np.array(devices[:used]), ("models",)) if used > 1 else None
+
+
+def fit_many(
+    models, images, losses, *, epochs, batch_size, optimizer, keys, rates=None, test_images=None
+) -> list:
+    """`fit` for m models that are alike, as one vmapped program; a list of their histories.
+
+    models: of one architecture, each with its own weights (its seed), trained in place; losses:
+    one for each model, each as in `fit`, of one function with settings of their own (c, beta);
+    keys: one for each; rates: factors on the optimizer's updates, one for each (default 1). The
+    models are spread over this process's devices, as far as their number divides. Each model
+    becomes what `fit` would have made of it, but for rounding. Other arguments as in `fit`.
+
+    Raises ValueError where the models, losses, keys or rates do not match, and as `fit`.
+    """
+    _check_fit(images, test_images, epochs, batch_size)
+    _check_many(models, losses=losses, keys=keys, rates=rates)
+    optimizers = [optimizer] * len(models)
+    if rates is not None:
+        optimizers = [_at_its_rate(optimizer, rate) for rate in rates]
+    (graphdef, *_), states = zip(*map(_split, models, optimizers), strict=True)
+    mesh = _device_mesh(len(models))
+    states = _placed(_stacked(states), mesh, ("models",))
+    shared = jnp.asarray(images), None if test_images is None else jnp.asarray(test_images)
+    images, test_images = _placed(shared, mesh)
+    keys = jax.vmap(lambda key: jax.random.split(key, epochs), out_axes=1)(jnp.stack(list(keys)))
+    finished, rows = None, [[] for _ in models]
+    try:
+        with _progress(epochs) as bar:
+            losses = _losses_of_many(losses, epochs)
+            for epoch, (loss, epoch_keys) in enumerate(zip(losses, keys, strict=True), start=1):
+                states, terms, test_terms = _epoch_of_many(
+                    graphdef, states, loss, images, test_images, epoch_keys, batch_size, mesh
+                )
+                trained, _ = nnx.merge(graphdef, jax.tree.map(jnp.copy, states))
+                terms, test_terms = jax.device_get((terms, test_terms))
+                for number in range(len(models)):
+                    own, own_test, weights = jax.tree.map(
+                        lambda leaf, number=number: leaf[number],
+                        (terms, test_terms, nnx.state(trained, nnx.Param)),
+                    )
+                    _check_finite(own["loss"], weights, epoch, f"model {number}'s")
+                    rows[number].append(_row(epoch, own, own_test))
+                finished = nnx.state(trained)
+                bar.update()
+    finally:
+        if finished is not None:
+            for number, model in enumerate(models):
+                nnx.update(model, jax.tree.map(lambda leaf, i=number: leaf[i], finished))
+    return [pd.DataFrame(of_model) for of_model in rows]
 
 
 def _arrays(model):
@@ -204,8 +354,12 @@ def _arrays(model):
     return {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in leaves}
 
 
-def _fingerprint(model, images, loss, *, epochs, batch_size, optimizer, key, test_images=None):
-    """What a fit depends on, by part: equal fingerprints mean that it would compute the same."""
+def _fingerprint(
+    model, images, loss, *, epochs, batch_size, optimizer, key, test_images=None, mesh=None
+):
+    """What a fit depends on, by part: equal fingerprints mean that it would compute the same.
+
+    The mesh does not count: it changes no more than the rounding."""
     losses = _per_epoch(loss, epochs)
     graphdef, state = _split(model, optimizer)
     kinds = {jax.tree.structure(loss): loss for loss in losses}
@@ -256,20 +410,50 @@ def load_checkpoint(path, model, fingerprint) -> pd.DataFrame:
     return pd.DataFrame(history)
 
 
+def _load_if_same(path, model, fingerprint):
+    """The stored history of this very fit, its weights in `model`; None, said why, if there is
+    no such file."""
+    try:
+        return load_checkpoint(path, model, fingerprint)
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        print(f"Training anew: {error}.")
+        return None
+
+
 def fit_or_load(path, model, images, loss, **settings) -> pd.DataFrame:
     """`fit`, unless `path` holds the result of this very fit; then load that instead.
 
     A checkpoint that is damaged or was made from another model, data, settings or budget is
     refused with a message and trained anew. Arguments and errors as in `fit`.
     """
-    _check_fit(images, settings.get("test_images"), settings["epochs"], settings["batch_size"])
+    budget = {name: settings.get(name) for name in ("test_images", "epochs", "batch_size", "mesh")}
+    _check_fit(images, **budget)
     fingerprint = _fingerprint(model, images, loss, **settings)
-    try:
-        return load_checkpoint(path, model, fingerprint)
-    except FileNotFoundError:
-        pass
-    except ValueError as error:
-        print(f"Training anew: {error}.")
-    history = fit(model, images, loss, **settings)
-    save_checkpoint(path, model, history, fingerprint)
+    history = _load_if_same(path, model, fingerprint)
+    if history is None:
+        history = fit(model, images, loss, **settings)
+        save_checkpoint(path, model, history, fingerprint)
     return history
+
+
+def fit_many_or_load(paths, models, images, losses, *, keys, **settings) -> list:
+    """`fit_many` of those models whose `path` does not hold the result of this very fit.
+
+    The checkpoints are those of `fit_or_load`. Arguments and errors as in `fit_many`, without
+    rates, and as in `fit_or_load`.
+    """
+    _check_fit(images, settings.get("test_images"), settings["epochs"], settings["batch_size"])
+    _check_many(models, losses=losses, keys=keys, paths=paths)
+    given = list(zip(paths, models, losses, keys, strict=True))
+    fingerprints = [_fingerprint(m, images, loss, key=key, **settings) for _, m, loss, key in given]
+    histories = list(map(_load_if_same, paths, models, fingerprints))
+    missing = [number for number, history in enumerate(histories) if history is None]
+    if missing:
+        paths, models, losses, keys = zip(*(given[number] for number in missing), strict=True)
+        trained = fit_many(models, images, losses, keys=keys, **settings)
+        for number, path, model, history in zip(missing, paths, models, trained, strict=True):
+            save_checkpoint(path, model, history, fingerprints[number])
+            histories[number] = history
+    return histories

@@ -557,7 +557,7 @@ safe_error = nearest_pair_error / 4
 assert 0 < safe_error < 1
 display(
     Markdown(
-        f"With a squared error below **{safe_error:.2f}** on every image, all "
+        f"With a squared error below **{np.floor(100 * safe_error) / 100:.2f}** on every image, all "
         f"{world.entropy_bits:g} bits are there for sure: the nearest image of the world is the "
         f"right one. The median image has its neighbour at {np.median(nearest_error):.1f}, so "
         f"{np.median(nearest_error) / 4:.2f} is precise enough for it."
@@ -1077,8 +1077,9 @@ check("01.4", ...)
 # %% [markdown]
 # Open ones, without a check:
 #
-# 1. Make big shapes twice as frequent as small ones. What is the entropy of the image now, and
-#    how much of the loss is due to the factor "size"?
+# 1. Make big circles (the four largest sizes) twice as frequent as every other image. What is the
+#    entropy of the image now? Shape and size are no longer independent: by how much do the
+#    entropies of the four factors add up to more than that of the image?
 # 2. Restrict the world to one shape, `shape_world(shapes=("circle",))`. How many bits are there,
 #    and does PCA need fewer components for a squared error below 1?
 # 3. Replace the one-pixel edge by a hard one, `distance < 0`. Are there still 8,192 different

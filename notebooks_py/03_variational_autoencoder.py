@@ -121,9 +121,9 @@ display(Markdown(f"{len(train_images):,} images to train on, {len(test_images)} 
 # $$q_\phi(z|x) = \mathcal N\big(\mu_\phi(x), \operatorname{diag} \sigma_\phi^2(x)\big).$$
 #
 # It is called the (approximate) **posterior**. Here $\sigma$ is a standard deviation and $\sigma^2$
-# a variance. (One of our source texts calls $\sigma$ "variance" while writing $\sigma^2$ in the
-# formula; another writes $\sigma^2 I$, one number for all dimensions, for what is a diagonal with
-# a number for each.)
+# a variance. (Two slips to watch for when you read on elsewhere: $\sigma$ called "variance" beside a
+# formula with $\sigma^2$, and $\sigma^2 I$, one number for all dimensions, for what is a diagonal
+# with a number for each.)
 #
 # ## The ELBO, first way: Jensen's inequality
 #
@@ -144,7 +144,7 @@ display(Markdown(f"{len(train_images):,} images to train on, {len(test_images)} 
 #
 # The gap is a **KL divergence**, $\mathrm{KL}(q\Vert p) = \mathbb E_q[\log q/p]$, from our posterior to the
 # true one. It is never negative (Jensen: $-\mathrm{KL} = \mathbb E_q[\log p/q] \le \log \mathbb E_q[p/q] \le 0$),
-# and zero exactly where $q(z|x) = p(z|x)$. (One source prints the bound as "$-\mathrm{KL} + \log p(x)$"; what belongs there
+# and zero exactly where $q(z|x) = p(z|x)$. (The bound is sometimes printed as "$-\mathrm{KL} + \log p(x)$"; what belongs there
 # is $-\mathrm{KL}(q(z|x) \Vert p(z)) + \mathbb E_q[\log p(x|z)]$, which follows.) Splitting
 # $p(x,z) = p(x|z)\,p(z)$ gives the form that is trained:
 #
@@ -183,26 +183,26 @@ assert elbo < log_evidence
 display(Markdown(f"ELBO {elbo:.4f} + gap {gap:.4f} = log p(x) {log_evidence:.4f} nats."))
 
 # %% [markdown]
-# ### Estimating the reconstruction term: L draws, and 1/L
+# ### Estimating the reconstruction term: K draws, and 1/K
 #
-# With a neural decoder the expectation is estimated from $L$ draws,
-# $\frac1L\sum_l \log p(x|z^{(l)})$. The $1/L$ matters (one source leaves it out: its sum would grow
-# with $L$ and drown the KL). With it, any $L$ is right on average, and more draws only lower the
-# variance, as $1/L$. Check in the same small world:
+# With a neural decoder the expectation is estimated from $K$ draws,
+# $\frac1K\sum_k \log p(x|z^{(k)})$. The $1/K$ matters (where it is forgotten, the sum grows
+# with $K$ and drowns the KL). With it, any $K$ is right on average, and more draws only lower the
+# variance, as $1/K$. Check in the same small world:
 
 # %%
 draws = m + s * jax.random.normal(jax.random.key(1), (4000, 64))
 log_likelihood = norm.logpdf(x, w * draws, jnp.sqrt(c))
 estimates = {n: log_likelihood[:, :n].mean(axis=1) for n in (1, 4, 16, 64)}
 spread = pd.DataFrame({n: {"mean": e.mean(), "sd": e.std()} for n, e in estimates.items()}).T
-spread.index.name = "draws L"
+spread.index.name = "draws K"
 assert (
     abs(spread["mean"] - float(expected_log_likelihood)).max() < 4 * float(spread.sd[1]) / 4000**0.5
 )
 spread.astype(float).round(3)
 
 # %% [markdown]
-# The mean stays and the deviation halves with four times the draws. In training $L = 1$ is enough:
+# The mean stays and the deviation halves with four times the draws. In training $K = 1$ is enough:
 # every image comes round again in the next epoch with a new draw.
 #
 # ## The KL between Gaussians, in closed form
@@ -218,7 +218,7 @@ spread.astype(float).round(3)
 # $$\mathrm{KL}(q\Vert p) = \mathbb E_q[\log q - \log p]
 # = \tfrac12 \sum_i \big(\mu_i^2 + \sigma_i^2 - \log \sigma_i^2 - 1\big) \;\ge\; 0 .$$
 #
-# So it is not intractable, as one source says just before it solves it. By hand on some numbers,
+# So this KL is not intractable, as one can read; the one to the true posterior is. By hand on some numbers,
 # against `gaussian_kl`, and against a Monte Carlo mean of $\log q - \log p$:
 
 # %%
@@ -238,7 +238,7 @@ display(
 # %% [markdown]
 # ### The sign
 #
-# One source prints $\tfrac12\sum(1 + \log\sigma^2 - \mu^2 - \sigma^2)$ as "the KL" and *adds* it to the loss.
+# A common misprint calls $\tfrac12\sum(1 + \log\sigma^2 - \mu^2 - \sigma^2)$ "the KL" and *adds* it to the loss.
 # That is minus the KL: as part of a loss to be minimised it **rewards leaving the prior**. See what
 # the two signs pay for a mean that wanders off:
 
@@ -248,11 +248,11 @@ right = gaussian_kl(wandering, jnp.zeros_like(wandering))
 printed = 0.5 * jnp.sum(1 + 0.0 - wandering**2 - 1.0, axis=1)
 np.testing.assert_allclose(printed, -right, atol=1e-6)
 pd.DataFrame(
-    {"mean": wandering[:, 0], "KL, added to the loss": right, "as printed in the source": printed}
+    {"mean": wandering[:, 0], "KL, added to the loss": right, "with the wrong sign": printed}
 ).astype(float)
 
 # %% [markdown]
-# A loss with the printed sign has no minimum at all: it falls for ever as the means run away. In
+# A loss with the wrong sign has no minimum at all: it falls for ever as the means run away. In
 # our convention everything is a loss, in nats per image, and the KL is never negative.
 #
 # ## The reparameterisation, and why it is right
@@ -297,7 +297,7 @@ display(Markdown(f"p = {as_claimed.pvalue:.2f} for N(μ, σ²); p below {1e-6} w
 # encoder puts out: $\partial z/\partial\mu = 1$, $\partial z/\partial\sigma = \varepsilon$. Our encoder
 # puts out $\log\sigma^2$ (any real number is allowed, the variance is positive by itself), and
 # $\partial z / \partial \log\sigma^2 = \tfrac12\sigma\varepsilon$. (Another way to a positive variance is a
-# softplus, $\log(1 + e^h)$; it maps to $(0, \infty)$, not to $[0, 1]$ as one source has it:
+# softplus, $\log(1 + e^h)$; it maps to $(0, \infty)$, not to $[0, 1]$ as a sigmoid does:
 # softplus(5) is already above 5.)
 
 # %%
@@ -344,8 +344,8 @@ display(
 #
 # Minus the ELBO with the Gaussian likelihood is $\lVert x - D(z)\rVert^2/2c + \mathrm{KL} + 392 \log 2\pi c$.
 # The last term is a constant and is left out of the loss; a factor $\beta$ before the KL makes it a
-# $\beta$-VAE. (One source writes the loss as squared error + KL. That is the case $c = 1/2$. It also
-# sets the ELBO, which is to be maximised, equal to that loss, which is to be minimised.)
+# $\beta$-VAE. (Squared error + KL, as the loss is often written, is the case $c = 1/2$; and a loss that
+# is minimised is *minus* an ELBO, not the ELBO itself.)
 
 # %%
 c, beta = 0.1, 1.0
@@ -756,8 +756,9 @@ for name in paths:
     }
 
 # %% [markdown]
-# One source reports that a merged AE picture looks like a graphical blend of both images and a
-# merged VAE picture like one of the two parents. Measure both, in squared error, with two references:
+# On handwritten digits it has been reported that a merged AE picture looks like a graphical blend of
+# both images and a merged VAE picture like one of the two parents (notebook 07 repeats that). Measure
+# both here, in squared error, with two references:
 # what a parent itself scores, and what a picture that has nothing to do with the pair does.
 
 # %%
@@ -783,13 +784,16 @@ if FULL:  # far from both: a fifth of an image's energy and more
     assert (distances > 0.2 * float((test_images**2).sum(axis=(1, 2)).mean())).all(axis=None)
 merged = {name: f"{merging[name]['valid']:.0%}" for name in paths}
 display(
-    Markdown(f"Valid shapes among the merged pictures: VAE {merged['VAE']}, AE {merged['AE']}.")
+    Markdown(
+        f"Valid shapes among the merged pictures: VAE {merged['VAE']}, AE {merged['AE']}. (100 pairs "
+        f"each: a share is known to about ± 5 points.)"
+    )
 )
 
 # %% [markdown]
 # ## Beyond the training images: is the VAE more robust?
 #
-# The sources claim that the VAE generalises better and resists noise better. Test both on what they
+# It is often claimed that the VAE generalises better and resists noise better. Test both on what they
 # never saw: shapes between the grid points, images moved by half a pixel, and noisy input. Error is
 # measured to the clean, true picture; both decode without drawing (the VAE at its mean).
 
@@ -953,7 +957,7 @@ check("03.3", ...)
 # %% [markdown]
 # Open ones, without a check:
 #
-# 1. Give the small VAE the source's wrong sign (`beta=-1`). After how many epochs is the loss
+# 1. Give the small VAE the wrong sign of the KL (`beta=-1`). After how many epochs is the loss
 #    beyond −10⁶, and where are the means?
 # 2. Train the small VAE with $(c, \beta) = (0.1, 2)$ and $(0.2, 1)$. Equal balances: equal models?
 #    Why not to the last digit?

@@ -102,7 +102,12 @@ SEED = 0
 #
 # Quality is judged on held-out images; **information is a property of the whole source**. So
 # everything about bits in this notebook is computed over all images of the world, each equally
-# likely, with $z$ drawn from its posterior. The models were trained on 90 % of them.
+# likely, with $z$ drawn from its posterior. The models were trained on 90 % of them, so a squared
+# error here, which belongs to the same code as its bits, is lower than the held-out one of
+# notebooks 02 and 03.
+#
+# Some letters change their meaning from here on: $D$ is a distortion (the decoder is a function
+# `decode`), $R$ a rate, $s$ the standard deviation of a noise.
 
 # %%
 world = load_world()
@@ -176,9 +181,9 @@ if FULL:
 #
 # $$R = \sum_i \tfrac12 \log_2\!\Big(1 + \frac{\operatorname{Var}(\text{mean}_i)}{\sigma_i^2}\Big).$$
 #
-# Mind what stands in the numerator: the variance of the **noiseless** code. (One source calls it
-# "the variance of the latent space"; with the noise counted in, even a code that ignores the image
-# would have a rate of half a bit per dimension.) By hand for the AE at one noise level, and both
+# Mind what stands in the numerator: the variance of the **noiseless** code. (Read as "the variance of
+# the latent space", with the noise counted in, even a code that ignores the image would have a rate
+# of half a bit per dimension.) By hand for the AE at one noise level, and both
 # helpers agree:
 
 # %%
@@ -425,11 +430,14 @@ right, wrong = accounts["right q"], accounts["wrong q"]
 np.testing.assert_allclose(accounts.loc["sum"], toy_kl, rtol=1e-4)
 np.testing.assert_allclose(right["I, second route"], right["I"], rtol=1e-4)
 assert abs(wrong["I, second route"] - wrong["I"]) > 0.1
-accounts.round(4)
+assert wrong["I"] > np.log2(6)
+assert wrong["negentropy"] < 0
+accounts.map("{:.4g}".format)
 
 # %% [markdown]
-# Both columns sum to the KL, though I, TC and negentropy of the second are wrong; the second route
-# and the mass give it away. The second route goes with every account below, the mass with the VAE's.
+# Both columns sum to the KL, though I, TC and negentropy of the second are wrong. (Here they are even
+# impossible: more information than the $\log_2 6$ bits of six images, and a negative divergence. A
+# smaller error would look innocent.) The second route and the mass give it away. The second route goes with every account below, the mass with the VAE's.
 #
 # ## The autoencoder with noise: exact information
 #
@@ -830,12 +838,12 @@ save_figure(plotting.image_rows(rows), "04_bayes_decoding")
 # $$R(D) = \min_{p(\hat x|x)\,:\; \mathbb E\|x-\hat x\|^2 \le D} I(X;\hat X),$$
 #
 # and no code, however clever, is below it (Shannon 1959). It is convex, so instead of fixing $D$ one
-# fixes the slope $s = -R'(D)$ and minimises $I + s\,\mathbb E\|x-\hat x\|^2$. This is the VAE's loss
-# in the limit's own terms: $\frac{1}{2c}\|x-\hat x\|^2 + \mathrm{KL}$ trades at $s = 1/2c$ nats per
-# unit of error.
+# fixes the slope $t = -R'(D)$, in nats per unit of squared error, and minimises
+# $I + t\,\mathbb E\|x-\hat x\|^2$. This is the VAE's loss in the limit's own terms:
+# $\frac{1}{2c}\|x-\hat x\|^2 + \mathrm{KL}$ trades at $t = 1/2c$.
 #
-# If the reproductions $\hat x_1,\dots,\hat x_M$ are given, with probabilities $q$, the best channel sends
-# $x$ as $\hat x_j$ with probability $\propto q_j\,e^{-s d(x,\hat x_j)}$; and the best $q$ for a channel is
+# If the reproductions $\hat x_1,\dots,\hat x_M$ are given, with probabilities $r_j$, the best channel sends
+# $x$ as $\hat x_j$ with probability $\propto r_j\,e^{-t d(x,\hat x_j)}$; and the best $r$ for a channel is
 # how often it sends each. **Blahut and Arimoto** alternate the two. By hand for a small source,
 # circles of one size in 256 places, reproduced by themselves:
 
@@ -895,16 +903,17 @@ assert (cost[1] <= cost[0] + 1e-3).all()
 assert (cost[1] < cost[0] - 0.1).any()
 display(
     Markdown(
-        f"At every slope the free reproductions cost no more, at most {(cost[0] - cost[1]).max() / np.log(2):.2f} bits "
-        f"less. The lower estimate is at most {spread:.3f} bits below."
+        f"At every slope the free reproductions cost no more (bits plus slope times error), and up to "
+        f"{(cost[0] - cost[1]).max() / np.log(2):.2f} bits less. The lower estimate is at most {spread:.3f} bits "
+        f"below their curve: in the figure it lies on it."
     )
 )
 
 # %% [markdown]
 # How sure is the lower curve? The upper one is reached by a channel, so it is a true upper bound on
 # $R(D)$, though perhaps a local optimum. From below there is **Csiszár's dual**: for any positive
-# function $\lambda(x)$ with $\mathbb E_x[\lambda(x)\, e^{-s d(x,y)}] \le 1$ for **every** picture $y$,
-# $R(D) \ge \mathbb E \log\lambda(x) - sD$. The best channel supplies $\lambda$; the largest value over all
+# function $\lambda(x)$ with $\mathbb E_x[\lambda(x)\, e^{-t d(x,y)}] \le 1$ for **every** picture $y$,
+# $R(D) \ge \mathbb E \log\lambda(x) - tD$ in nats: a straight line below the whole curve. The best channel supplies $\lambda$; the largest value over all
 # pictures $y$ is searched by climbing from every image. A climb may miss the highest peak, so this is
 # an **estimate** of a bound and we call it that.
 #
@@ -927,27 +936,32 @@ assert abs(ends["distortion"].iloc[1] / mean_image_error - 1) < 0.05
 falling = np.diff(limit["rate"]) / np.diff(limit["distortion"]) * np.log(2)
 assert (np.diff(falling) > -0.01).all()  # convex, but for the rounding in the file
 assert (limit["rate"] >= limit["lower_bound"] - 1e-3).all()
-limit.round(3)
+limit.rename(columns={"lower_bound": "lower estimate"}).round(3)
 
 # %%
-curve = {
-    "distortion": [0.0, *limit["distortion"], mean_image_error],
-    "upper": [world.entropy_bits, *limit["rate"], 0.0],
-    "lower": [world.entropy_bits, *limit["lower_bound"], 0.0],
-}
+reached = ([0.0, *limit["distortion"], mean_image_error], [world.entropy_bits, *limit["rate"], 0.0])
 
 
-def limit_at(distortion, side="upper"):
-    """R(D) in bits, between the slopes by straight lines (which lie above a convex curve)."""
-    return np.interp(distortion, curve["distortion"], curve[side])
+def limit_at(distortion):
+    """R(D) in bits, between the slopes by straight lines: they lie above a convex curve."""
+    return np.interp(distortion, *reached)
 
 
+def lower_limit_at(distortion):
+    """The highest, at this D, of the lines below R(D) that the dual gives: one for each slope."""
+    back = limit["distortion"].to_numpy() - np.asarray(distortion)[..., None]
+    lines = limit["lower_bound"].to_numpy() + limit["slope"].to_numpy() / np.log(2) * back
+    return np.maximum(lines.max(axis=-1), 0)
+
+
+# %%
 vae_limit = float(limit_at(vae_distortion))
-assert limit_at(vae_bayes_distortion, "lower") < audit.mutual_information
+assert lower_limit_at(vae_bayes_distortion) < audit.mutual_information
+assert (lower_limit_at(limit["distortion"]) <= limit["rate"] + 1e-3).all()
 display(
     Markdown(
         f"At the VAE's distortion of {vae_distortion:.2f} the limit is **{vae_limit:.2f} bits** "
-        f"(lower estimate {limit_at(vae_distortion, 'lower'):.2f}); the VAE's KL is {audit.kl:.2f}."
+        f"(lower estimate {lower_limit_at(vae_distortion):.2f}); the VAE's KL is {audit.kl:.2f}."
     )
 )
 
@@ -957,7 +971,7 @@ display(
 # All in one picture: rate against distortion, with $z$ drawn everywhere. `make sweep` trains VAEs
 # over a range of $c$, beta-VAEs, and some variants, and accounts for the bits of each; they are read
 # from `figures/plane.json` (one seed, 100 epochs, as the headline models). The plain VAEs lower $c$
-# from 1. A beta-VAE minimises $\frac{1}{2c}\|x-\hat x\|^2 + \beta\,\mathrm{KL}$, which is $\beta$ times
+# from 1 (or keep it, where it is 1 or more). A beta-VAE minimises $\frac{1}{2c}\|x-\hat x\|^2 + \beta\,\mathrm{KL}$, which is $\beta$ times
 # the loss of a plain VAE with $\beta c$ in the place of $c$: nothing new but the schedule, here a
 # constant weight.
 #
@@ -1007,8 +1021,9 @@ lines = {
 }
 
 # %%
+errors = np.geomspace(0.3, mean_image_error, 300)
 fig = plotting.information_plane(
-    (curve["distortion"][1:], curve["upper"][1:], curve["lower"][1:]),
+    (errors, limit_at(errors), lower_limit_at(errors)),
     lines,
     points,
     entropy_bits=world.entropy_bits,
@@ -1048,9 +1063,9 @@ display(
 
 # %%
 for error in ("distortion", "bayes_distortion"):
-    assert (plane["mutual_information"] > limit_at(plane[error], "lower") - 0.02).all()
-assert (noise_table["exact I"] > limit_at(noise_table["squared error"], "lower")).all()
-assert (pca_table["exact I"] > limit_at(pca_table["squared error"], "lower")).all()
+    assert (plane["mutual_information"] > lower_limit_at(plane[error]) - 0.02).all()
+assert (noise_table["exact I"] > lower_limit_at(noise_table["squared error"])).all()
+assert (pca_table["exact I"] > lower_limit_at(pca_table["squared error"])).all()
 
 # %% [markdown]
 # ## The gap, split into its causes
@@ -1060,6 +1075,10 @@ assert (pca_table["exact I"] > limit_at(pca_table["squared error"], "lower")).al
 #
 # $$\mathrm{KL} - R(D) = \mathrm{TC} + \text{negentropy} + \text{mismatch}
 # + \underbrace{I - R(D_B)}_{\text{encoder over the limit}} + \underbrace{R(D_B) - R(D)}_{\text{decoder loses}}$$
+#
+# The fourth term sets the information in the code against the least that would do for the error
+# that its *best* decoder reaches. The fifth counts in bits how much further the limit lies at the
+# error of the decoder that there is.
 
 # %%
 headline = recipes.measure_bits(mean, log_variance, vae.decode, images, jax.random.key(9))
@@ -1133,8 +1152,9 @@ display(
 # %% [markdown]
 # ## Three numbers for three factors?
 #
-# One source has only x, y and size (one shape) and imagines "a 3D latent space that perfectly
-# encodes these 3 features", doubting it. Try it: circles only, 2,048 images, 11 bits, three latents.
+# With one shape there are only x, y and size. Can a latent space of three dimensions encode these
+# three features perfectly, an axis for each? Try it: circles only, 2,048 images, 11 bits, three
+# latents.
 
 # %%
 c_train, c_test = recipes.world_split(circles)
@@ -1175,6 +1195,10 @@ fig = plotting.latent_scatter(np.asarray(c_mean), circles.factors, shapes=circle
 save_figure(fig, "04_circle_plane")
 
 # %% [markdown]
+# The first two of the three latents, coloured by each factor. x and y run along two slanted
+# directions, and small circles lie near the middle, large ones farther out: a smooth map, along no
+# axis. (What looks like one point here may be two in the third latent.)
+#
 # Can training make the axes the factors? Three schedules over five seeds, by `make sweep`:
 #
 # - **c falls**: the headline recipe, as above;
@@ -1201,8 +1225,8 @@ tables = {
     f"{title}, seed {seed}": pd.DataFrame(schedules[name]["bits"][seed], index=row_names)
     for title, name, seed in (
         ("c falls", "c falls", 0),
-        ("in turn", winner, int(np.argmin(schedules[winner]["mig"]["values"]))),
-        ("in turn", winner, int(np.argmax(schedules[winner]["mig"]["values"]))),
+        ("one after another", winner, int(np.argmin(schedules[winner]["mig"]["values"]))),
+        ("one after another", winner, int(np.argmax(schedules[winner]["mig"]["values"]))),
     )
 }
 save_figure(plotting.heatmaps(tables, label="bits about the factor", top=4), "04_circle_factors")
@@ -1220,8 +1244,8 @@ display(
 )
 
 # %% [markdown]
-# So the order of learning and a penalty bring axes and factors closer, at the cost of a larger error,
-# and the result still depends on the seed. Independent latents are not enough: a smooth map that
+# So the order of learning and a penalty together (this trial does not tell which of them) bring axes
+# and factors closer, at the cost of a larger error, and the result still depends on the seed. Independent latents are not enough: a smooth map that
 # twists the latent cube and keeps its volume leaves them independent and mixes the factors, so without
 # labels nothing in the loss forbids it (Locatello et al. 2019).
 #

@@ -29,7 +29,7 @@ N * 21
 """
 README = (
     "Before.\n<!-- headline -->\n<!-- /headline -->\nBetween.\n<!-- claims -->\n<!-- /claims -->\n"
-    "<!-- times -->\n<!-- /times -->\n"
+    "<!-- times -->\n<!-- /times -->\n<!-- throughput -->\n<!-- /throughput -->\n"
 )
 NUMBERS = {
     "01_data_generation": {"distinct_images": 8192, "entropy_bits": 13.0},
@@ -42,6 +42,16 @@ NUMBERS = {
             "cores": 2, "platform": "Linux x86_64", "python": "3.11.7", "jax": "0.10.2"},
     "sweep": {"seeds": [0, 1, 2],
               "ae_test_squared_error": {"mean": 1.3, "sd": 0.12, "values": [1.2, 1.3, 1.4]}},
+    "benchmarks": {
+        "throughput": {"rows": [
+            {"model": "AE", "batch": 64, "images_per_second": {"fit": 12345.0, "a loop": 6000.0},
+             "fit_over": {"a loop": 2.06, "PyTorch": 1.5}, "share_of_the_limit": 0.613},
+            {"model": "CNN", "batch": 256, "images_per_second": {"fit": 900.0, "PyTorch": 1000.0},
+             "fit_over": {"PyTorch": 0.9}, "share_of_the_limit": 0.2},
+        ]},
+        "about": {"throughput": {"machine": "Linux x86_64", "device": "1 x cpu, cpu", "cores": 2,
+                                 "date": "2026-11-21", "versions": {"jax": "0.10.2"}}},
+    },
 }  # fmt: skip
 
 
@@ -268,6 +278,10 @@ def test_readme_text_shows_the_numbers_between_its_marks():
     assert "| [05](notebooks/05_vae_by_hand.ipynb) | the KL | a form | equal | so |\n" in text
     assert "<!-- /headline -->\nBetween.\n<!-- claims -->\n| study |" in text
     assert "<!-- times -->\nWith" in text
+    assert "| AE | 64 | 12,345 | 2.06 | 1.50 | 0.61 |\n" in text
+    assert "| CNN | 256 | 900 |  | 0.90 | 0.20 |\n" in text
+    assert "Measured on 2026-11-21, 1 x cpu, cpu, 2 cores (Linux x86_64); jax 0.10.2." in text
+    assert "\n`make studies`, from nothing trained: not yet run.\n" in text
     assert readme_text(text, NUMBERS) == text
 
 
