@@ -157,7 +157,7 @@ def _row(name, contestants, images, batch, flops, rounds=ROUNDS):
 def perceptrons(images):
     """Rows for the notebooks' AE and VAE at three sizes of batch."""
     for name, kind, loss in (
-        ("AE", Autoencoder, autoencoder_loss),
+        ("AE", Autoencoder, Partial(autoencoder_loss)),
         ("VAE", VariationalAutoencoder, Partial(vae_loss, c=C, beta=1.0)),
     ):
         outputs = kind.outputs_per_latent * LATENTS

@@ -18,6 +18,8 @@ def _clocks():
     import sys, time
     sys.path.insert(0, {root!r})
     from functools import wraps
+    from helpers.environment import prepare
+    prepare()  # before JAX, as the notebooks do
     import jax
     spent, running = {{}}, []
     compiled = [0.0]

@@ -92,15 +92,16 @@ def run(root=ROOT, names=()):
     """Sync, then execute notebooks 01 to 04, or those named, in order, each in a fresh kernel.
 
     An executed notebook replaces its file only if it ran to its end. The times of `make run` and
-    `make studies` are recorded where nothing was trained before. Raises CommandError for a cell
-    that fails.
+    `make studies` are recorded where nothing was trained or compiled before. Raises CommandError
+    for a cell that fails.
     """
     from helpers.results import output_folder, record
 
     sync(root)
-    trained_before = any(output_folder("data").glob("checkpoints/*.npz"))
+    data = output_folder("data")
+    ran_before = any(data.glob("checkpoints/*.npz")) or any(data.glob("compiled/*"))
     seconds = {path.stem: _timed(path) for path in _chosen(root, names)}
-    if tuple(names) in TIMED and not trained_before:
+    if tuple(names) in TIMED and not ran_before:
         machine = {"platform": f"{platform.system()} {platform.machine()}", "cores": os.cpu_count()}
         versions = {"python": platform.python_version(), "jax": version("jax")}
         record(

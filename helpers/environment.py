@@ -4,6 +4,7 @@ Their oldest versions stand in pyproject.toml, nowhere else. Needs nothing but t
 and `packaging`, so that it can be imported where those packages are not there yet, as in Colab.
 """
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -31,7 +32,8 @@ def _installed(name):
 
 
 def prepare(install=False):
-    """See to it that every required package is there and recent enough.
+    """See to it that every required package is there and recent enough, and that what JAX compiles
+    is kept in data/compiled (JAX's persistent cache), for the next notebook and the next run.
 
     install: whether to install what is missing, by pip and without touching what is there; for a
     machine that is not the reader's own, such as Colab's. Raises RuntimeError, with the command
@@ -52,6 +54,15 @@ def prepare(install=False):
         )
     if missing:
         _install(missing, {r.name: found for r, found in there.items() if found})
+    _keep_compiled()
+
+
+def _keep_compiled():
+    root = Path(os.environ.get("LATENT_BITS_OUTPUT_DIR", PROJECT.parent))
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(root / "data" / "compiled"))
+    # The notebooks' programs are many and small: keep them all.
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 
 def _command(option, requirements):

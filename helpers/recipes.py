@@ -101,10 +101,13 @@ def train_many(names, models, images, losses, *, epochs, seeds, test_images=None
     )
 
 
+def _untrained(kind, images, seed):
+    return kind(LATENT_SIZE, images=images, side=images.shape[1], rngs=nnx.Rngs(seed))
+
+
 def autoencoder(images, test_images, *, seed=0, epochs=EPOCHS):
     """The headline AE, trained or loaded: (model, history)."""
-    model = Autoencoder(LATENT_SIZE, images=images, side=images.shape[1], rngs=nnx.Rngs(seed))
-    name = f"autoencoder-seed{seed}"
+    model, name = _untrained(Autoencoder, images, seed), f"autoencoder-seed{seed}"
     return model, train(
         name, model, images, autoencoder_loss, epochs=epochs, test_images=test_images, seed=seed
     )
@@ -121,13 +124,30 @@ def vae_losses(epochs, c=C, c_start=C_START):
 
 def variational_autoencoder(images, test_images, *, seed=0, epochs=EPOCHS):
     """The headline VAE, trained or loaded: (model, history)."""
-    model = VariationalAutoencoder(
-        LATENT_SIZE, images=images, side=images.shape[1], rngs=nnx.Rngs(seed)
-    )
-    name = f"vae-seed{seed}"
+    model, name = _untrained(VariationalAutoencoder, images, seed), f"vae-seed{seed}"
     return model, train(
         name, model, images, vae_losses(epochs), epochs=epochs, test_images=test_images, seed=seed
     )
+
+
+def headline_models(images, test_images, *, seeds, epochs=EPOCHS):
+    """The headline AEs and VAEs of several seeds, each kind as one program: (AEs, VAEs)."""
+    made = []
+    for name, kind, loss in (
+        ("autoencoder", Autoencoder, autoencoder_loss),
+        ("vae", VariationalAutoencoder, vae_losses(epochs)),
+    ):
+        made.append([_untrained(kind, images, seed) for seed in seeds])
+        train_many(
+            [f"{name}-seed{seed}" for seed in seeds],
+            made[-1],
+            images,
+            [loss] * len(made[-1]),
+            epochs=epochs,
+            seeds=seeds,
+            test_images=test_images,
+        )
+    return made
 
 
 def _geometric(epochs, milestones, values):
@@ -164,12 +184,28 @@ def single_shape_losses(epochs, population) -> dict:
     }
 
 
+def _untrained_single(images, seed):
+    return VariationalAutoencoder(SINGLE_LATENTS, images=images, rngs=nnx.Rngs(seed), **SMALL)
+
+
+def _single_name(name, seed):
+    return f"circles-{name.replace(' ', '-')}-seed{seed}"
+
+
 def single_shape(name, losses, images, *, seed=0):
     """The VAE with three latents of a single shape's images, trained or loaded."""
-    model = VariationalAutoencoder(SINGLE_LATENTS, images=images, rngs=nnx.Rngs(seed), **SMALL)
-    file = f"circles-{name.replace(' ', '-')}-seed{seed}"
-    train(file, model, images, losses, epochs=len(losses), seed=seed)
+    model = _untrained_single(images, seed)
+    train(_single_name(name, seed), model, images, losses, epochs=len(losses), seed=seed)
     return model
+
+
+def single_shapes(name, losses, images, *, seeds):
+    """`single_shape` of several seeds, as one program: a list of models."""
+    models = [_untrained_single(images, seed) for seed in seeds]
+    names = [_single_name(name, seed) for seed in seeds]
+    losses = [losses] * len(models)
+    train_many(names, models, images, losses, epochs=len(losses[0]), seeds=seeds)
+    return models
 
 
 def fitted_gaussian(codes, key, n):

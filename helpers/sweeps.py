@@ -69,9 +69,8 @@ def headline(seeds=SEEDS, epochs=recipes.EPOCHS):
     train_rows, test_rows = recipes.world_split(world)
     images, test_images = world.images[train_rows], world.images[test_rows]
     runs = []
-    for seed in seeds:
-        ae, _ = recipes.autoencoder(images, test_images, seed=seed, epochs=epochs)
-        vae, _ = recipes.variational_autoencoder(images, test_images, seed=seed, epochs=epochs)
+    models = recipes.headline_models(images, test_images, seeds=seeds, epochs=epochs)
+    for seed, ae, vae in zip(seeds, *models, strict=True):
         ae_key, vae_key = jax.random.split(jax.random.fold_in(jax.random.key(seed), 2))
         runs.append(
             recipes.measure_autoencoder(ae, images, test_images, ae_key)
@@ -173,8 +172,8 @@ def single_shape(seeds=SEEDS, epochs=recipes.SINGLE_EPOCHS):
     schedules = {}
     for name, losses in recipes.single_shape_losses(epochs, len(train_rows)).items():
         runs, tables = [], []
-        for seed in seeds:
-            model = recipes.single_shape(name, losses, images[train_rows], seed=seed)
+        models = recipes.single_shapes(name, losses, images[train_rows], seeds=seeds)
+        for seed, model in zip(seeds, models, strict=True):
             mean, log_variance = model.encode(images)
             keys = jax.random.split(jax.random.fold_in(jax.random.key(seed), 3))
             z = model.sample(mean, log_variance, keys[0])

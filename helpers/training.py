@@ -178,11 +178,16 @@ def _check_fit(images, test_images, epochs, batch_size, mesh=None):
         )
 
 
-def _check_finite(losses, weights, epoch, whose="the"):
+_copied = jax.jit(lambda tree: jax.tree.map(jnp.copy, tree))  # one program, not one for each leaf
+_norm = jax.jit(optax.tree.norm)
+_norms = jax.jit(jax.vmap(optax.tree.norm))
+
+
+def _check_finite(losses, norm, epoch, whose="the"):
     bad = np.flatnonzero(~np.isfinite(losses))
     if len(bad):
         what, step = f"{whose} loss became {losses[bad[0]]}", bad[0] + 1
-    elif not np.isfinite(optax.tree.norm(weights)):  # the last step's, which no loss has seen yet
+    elif not np.isfinite(norm):  # of the last step's weights, which no loss has seen yet
         what, step = f"{whose} weights became infinite or nan", len(losses)
     else:
         return
@@ -224,7 +229,7 @@ def fit(
     test_images = None if test_images is None else jnp.asarray(test_images)
     graphdef, state = _split(model, optimizer)
     # Donation invalidates what goes in: train on a copy, and keep the last finished weights apart.
-    state = jax.tree.map(jnp.copy, state)
+    state = _copied(state)
     if mesh is not None:
         mesh = Mesh(mesh.devices, mesh.axis_names)  # with axes that JAX divides by itself
     state, images, test_images, key = _placed((state, images, test_images, key), mesh)
@@ -237,8 +242,8 @@ def fit(
                     graphdef, state, loss, images, test_images, epoch_key, batch_size, mesh
                 )
                 terms = {name: np.asarray(values) for name, values in terms.items()}
-                trained, _ = nnx.merge(graphdef, jax.tree.map(jnp.copy, state))
-                _check_finite(terms["loss"], nnx.state(trained, nnx.Param), epoch)
+                trained, _ = nnx.merge(graphdef, _copied(state))
+                _check_finite(terms["loss"], _norm(nnx.state(trained, nnx.Param)), epoch)
                 finished = nnx.state(trained)
                 rows.append(_row(epoch, terms, test_terms))
                 bar.set_postfix_str(f"loss {rows[-1]['loss']:.4g}")
@@ -265,6 +270,11 @@ def _epoch_of_many(graphdef, states, losses, images, test_images, keys, batch_si
 
 def _stacked(trees):
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
+
+
+@partial(jax.jit, static_argnames="n")
+def _unstacked(tree, n):
+    return [jax.tree.map(lambda leaf, i=i: leaf[i], tree) for i in range(n)]
 
 
 def _at_its_rate(optimizer, rate):
@@ -331,21 +341,19 @@ def fit_many(
                 states, terms, test_terms = _epoch_of_many(
                     graphdef, states, loss, images, test_images, epoch_keys, batch_size, mesh
                 )
-                trained, _ = nnx.merge(graphdef, jax.tree.map(jnp.copy, states))
-                terms, test_terms = jax.device_get((terms, test_terms))
+                trained, _ = nnx.merge(graphdef, _copied(states))
+                norms = _norms(nnx.state(trained, nnx.Param))
+                of_all = jax.device_get((terms, test_terms, norms))
                 for number in range(len(models)):
-                    own, own_test, weights = jax.tree.map(
-                        lambda leaf, number=number: leaf[number],
-                        (terms, test_terms, nnx.state(trained, nnx.Param)),
-                    )
-                    _check_finite(own["loss"], weights, epoch, f"model {number}'s")
+                    own, own_test, norm = jax.tree.map(lambda leaf, i=number: leaf[i], of_all)
+                    _check_finite(own["loss"], norm, epoch, f"model {number}'s")
                     rows[number].append(_row(epoch, own, own_test))
                 finished = nnx.state(trained)
                 bar.update()
     finally:
         if finished is not None:
-            for number, model in enumerate(models):
-                nnx.update(model, jax.tree.map(lambda leaf, i=number: leaf[i], finished))
+            for model, own in zip(models, _unstacked(finished, len(models)), strict=True):
+                nnx.update(model, own)
     return [pd.DataFrame(of_model) for of_model in rows]
 
 
@@ -354,24 +362,31 @@ def _arrays(model):
     return {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in leaves}
 
 
-def _fingerprint(
-    model, images, loss, *, epochs, batch_size, optimizer, key, test_images=None, mesh=None
-):
-    """What a fit depends on, by part: equal fingerprints mean that it would compute the same.
-
-    The mesh does not count: it changes no more than the rounding."""
-    losses = _per_epoch(loss, epochs)
+def _programs(model, images, loss, *, epochs, batch_size, optimizer, key, test_images=None):
+    """A digest of the lowered programs of a fit: they hold architecture, loss, optimizer, schedule
+    and all their constants."""
     graphdef, state = _split(model, optimizer)
-    kinds = {jax.tree.structure(loss): loss for loss in losses}
-    # The lowered program holds architecture, loss, optimizer, schedule and all their constants.
-    programs = [
+    kinds = {jax.tree.structure(loss): loss for loss in _per_epoch(loss, epochs)}
+    texts = [
         _epoch.lower(graphdef, state, loss, images, test_images, key, batch_size).as_text()
         for loss in kinds.values()
     ]
+    return digest({"text": np.array(texts)})
+
+
+def _fingerprint(model, images, loss, *, programs=None, mesh=None, **settings):
+    """What a fit depends on, by part: equal fingerprints mean that it would compute the same.
+
+    programs: of a fit that differs in weights, key and settings of the loss only, if they are
+    known. The mesh does not count: it changes no more than the rounding."""
+    epochs, batch_size, key = (settings[name] for name in ("epochs", "batch_size", "key"))
+    test_images = settings.get("test_images")
+    losses = _per_epoch(loss, epochs)
+    kinds = {jax.tree.structure(loss): None for loss in losses}
     order = [list(kinds).index(jax.tree.structure(loss)) for loss in losses]
     leaves = [np.asarray(leaf).tolist() for leaf in jax.tree.leaves(losses)]
     return {
-        "program": digest({"text": np.array(programs)}),
+        "program": programs or _programs(model, images, loss, **settings),
         "initial weights": digest(_arrays(model)),
         "images": digest({"train": images, "test": () if test_images is None else test_images}),
         "loss settings": [order, leaves],
@@ -446,8 +461,15 @@ def fit_many_or_load(paths, models, images, losses, *, keys, **settings) -> list
     """
     _check_fit(images, settings.get("test_images"), settings["epochs"], settings["batch_size"])
     _check_many(models, losses=losses, keys=keys, paths=paths)
+    if not len(models):
+        return []
     given = list(zip(paths, models, losses, keys, strict=True))
-    fingerprints = [_fingerprint(m, images, loss, key=key, **settings) for _, m, loss, key in given]
+    _losses_of_many(losses, settings["epochs"])
+    programs = _programs(models[0], images, losses[0], key=keys[0], **settings)
+    fingerprints = [
+        _fingerprint(model, images, loss, key=key, programs=programs, **settings)
+        for _, model, loss, key in given
+    ]
     histories = list(map(_load_if_same, paths, models, fingerprints))
     missing = [number for number, history in enumerate(histories) if history is None]
     if missing:

@@ -1,11 +1,25 @@
 """What the set-up cell does about packages: nothing, a command that mends, or an installation."""
 
+import os
 import subprocess
+import sys
 
 import pytest
 
 from helpers import environment
 from helpers.environment import prepare, required
+from helpers.storage import ROOT
+
+CACHE = "JAX_COMPILATION_CACHE_DIR"
+
+
+@pytest.fixture(autouse=True)
+def no_cache(monkeypatch):
+    """No cache is set, and none is left set."""
+    least = ("COMPILE_TIME_SECS", "ENTRY_SIZE_BYTES")
+    for name in (CACHE, *(f"JAX_PERSISTENT_CACHE_MIN_{of}" for of in least)):
+        monkeypatch.setenv(name, "")  # so that it is undone, whatever the test sets
+        monkeypatch.delenv(name)
 
 
 @pytest.fixture
@@ -37,6 +51,34 @@ def test_every_requirement_states_its_oldest_version():
 
 def test_this_environment_will_do():
     prepare()
+
+
+def test_what_jax_compiles_is_kept_with_the_data_unless_the_reader_keeps_it_elsewhere(
+    monkeypatch, tmp_path
+):
+    monkeypatch.setenv("LATENT_BITS_OUTPUT_DIR", str(tmp_path))
+    prepare()
+    assert os.environ[CACHE] == str(tmp_path / "data" / "compiled")
+    monkeypatch.setenv(CACHE, "elsewhere")
+    prepare()
+    assert os.environ[CACHE] == "elsewhere"
+
+
+def test_a_second_kernel_compiles_nothing_again(tmp_path):
+    program = (
+        "from helpers.environment import prepare; prepare(); import jax; jax.numpy.arange(3) + 1.5"
+    )
+    environment = os.environ | {"LATENT_BITS_OUTPUT_DIR": str(tmp_path)}
+
+    def compiled():
+        run = [sys.executable, "-c", program]
+        done = subprocess.run(run, cwd=ROOT, env=environment, capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, "")
+        return {path.name: path.stat().st_size for path in tmp_path.glob("data/compiled/*-cache")}
+
+    first = compiled()
+    assert first
+    assert compiled() == first
 
 
 def test_the_oldest_versions_will_do(machine, pip):
