@@ -1196,8 +1196,8 @@ save_figure(fig, "04_circle_plane")
 
 # %% [markdown]
 # The first two of the three latents, coloured by each factor. x and y run along two slanted
-# directions, and small circles lie near the middle, large ones farther out: a smooth map, along no
-# axis. (What looks like one point here may be two in the third latent.)
+# directions; the size goes with the distance from the middle, and where small and large circles lie
+# over each other here, the third latent parts them. A smooth map, along no axis.
 #
 # Can training make the axes the factors? Three schedules over five seeds, by `make sweep`:
 #

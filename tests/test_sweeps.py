@@ -1,4 +1,4 @@
-"""The sweep: stopped at any moment it loses no finished model, and writes only what is whole."""
+"""The sweep: stopped at any moment it loses no finished group, and writes only what is whole."""
 
 import json
 
@@ -31,22 +31,21 @@ def small_world(monkeypatch):
 
 
 def test_a_stopped_sweep_goes_on_where_it_was(folder, small_world, monkeypatch):
-    fit, fits = training.fit, []
+    fit_many, groups = training.fit_many, []
 
-    def fit_until_stopped(*arguments, **settings):
-        if len(fits) == 3:
-            fits.append("stopped")
+    def until_stopped(models, *arguments, **settings):
+        groups.append(type(models[0]).__name__)
+        if len(groups) == 2:
             raise KeyboardInterrupt
-        fits.append("finished")
-        return fit(*arguments, **settings)
+        return fit_many(models, *arguments, **settings)
 
-    monkeypatch.setattr(training, "fit", fit_until_stopped)
+    monkeypatch.setattr(training, "fit_many", until_stopped)
     with pytest.raises(KeyboardInterrupt):
         sweeps.headline(seeds=range(2), epochs=1)
     assert not (folder / "sweep.json").exists()
 
     sweeps.headline(seeds=range(2), epochs=1)
-    assert fits == ["finished"] * 3 + ["stopped", "finished"]
+    assert groups == ["Autoencoder", "VariationalAutoencoder", "VariationalAutoencoder"]
     sweep = json.loads((folder / "sweep.json").read_text())
     assert sweep["seeds"] == [0, 1]
     assert all(len(sweep[key]["values"]) == 2 for key in sweep if key not in ("seeds", "settings"))
