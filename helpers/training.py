@@ -272,9 +272,9 @@ def _stacked(trees):
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
 
 
-@partial(jax.jit, static_argnames="n")
-def _unstacked(tree, n):
-    return [jax.tree.map(lambda leaf, i=i: leaf[i], tree) for i in range(n)]
+@partial(jax.jit, static_argnames=("n", "mesh"))
+def _unstacked(tree, n, mesh):
+    return _constrained([jax.tree.map(lambda leaf, i=i: leaf[i], tree) for i in range(n)], mesh)
 
 
 def _at_its_rate(optimizer, rate):
@@ -283,6 +283,8 @@ def _at_its_rate(optimizer, rate):
 
 
 def _check_many(models, **given):
+    if not len(models):
+        raise ValueError("models: expected at least one, got none")
     for name, values in given.items():
         if values is not None and len(values) != len(models):
             raise ValueError(
@@ -352,8 +354,9 @@ def fit_many(
                 bar.update()
     finally:
         if finished is not None:
-            for model, own in zip(models, _unstacked(finished, len(models)), strict=True):
-                nnx.update(model, own)
+            states = _unstacked(finished, len(models), mesh)
+            for model, own in zip(models, states, strict=True):
+                nnx.update(model, own if mesh is None else _at_home(own))
     return [pd.DataFrame(of_model) for of_model in rows]
 
 
@@ -461,8 +464,6 @@ def fit_many_or_load(paths, models, images, losses, *, keys, **settings) -> list
     """
     _check_fit(images, settings.get("test_images"), settings["epochs"], settings["batch_size"])
     _check_many(models, losses=losses, keys=keys, paths=paths)
-    if not len(models):
-        return []
     given = list(zip(paths, models, losses, keys, strict=True))
     _losses_of_many(losses, settings["epochs"])
     programs = _programs(models[0], images, losses[0], key=keys[0], **settings)

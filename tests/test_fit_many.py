@@ -128,6 +128,7 @@ def test_a_loss_that_is_not_finite_names_the_model_and_leaves_the_last_epoch(ima
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"models": []}, "models: expected at least one, got none"),
         ({"keys": [jax.random.key(0)]}, "keys: expected 3, one for each model, got 1"),
         ({"rates": (1.0, 2.0)}, "rates: expected 3, one for each model, got 2"),
         ({"losses": [autoencoder_loss]}, "losses: expected 3, one for each model, got 1"),

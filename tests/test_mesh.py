@@ -71,6 +71,7 @@ histories = training.fit_many(
     keys=list(jax.random.split(jax.random.key(1), 4)),
 )
 assert training._epoch_of_many._cache_size() == 1, "one program for all epochs"
+assert all(len(leaf.devices()) == 1 for leaf in jax.tree.leaves(nnx.state(models[-1])))
 print(json.dumps({f"loss {i}": list(history["loss"]) for i, history in enumerate(histories)}))
 """
 
