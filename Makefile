@@ -61,13 +61,16 @@ site: $(INSTALLED) ## build site/: the notebooks as pages, and an explorer witho
 	@$(VENV) -m helpers.commands site
 
 bench: $(INSTALLED) ## speed and growth, with PyTorch beside it (half an hour; ONLY="throughput")
-	@$(VENV) -m pip install -r benchmarks/requirements.txt >>.venv/install.log 2>&1 || \
+	@echo "Installing PyTorch into .venv-bench (5 GB; details in .venv/install.log)"
+	@{ $(PYTHON) -m venv .venv-bench && .venv-bench/bin/python -m pip install \
+	  -r requirements.txt -r benchmarks/requirements.txt; } >>.venv/install.log 2>&1 || \
 	  $(call stop,Installing PyTorch failed: check the network and the disk and try again; \
 	  details in .venv/install.log.)
-	@$(VENV) benchmarks/bench.py $(ONLY)
+	@.venv-bench/bin/python benchmarks/bench.py $(ONLY)
+	@$(VENV) -m helpers.commands readme
 
 clean: ## remove .venv, site, caches and whatever was generated or downloaded into data/
-	@rm -rf .venv site .pytest_cache .ruff_cache .hypothesis tests/browser/screenshots
+	@rm -rf .venv .venv-bench site .pytest_cache .ruff_cache .hypothesis tests/browser/screenshots
 	@find helpers tests notebooks notebooks_py -depth \
 	  \( -name __pycache__ -o -name .ipynb_checkpoints \) -exec rm -rf {} +
 	@find data -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +

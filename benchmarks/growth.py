@@ -66,8 +66,9 @@ def measure():
         result[what] = []
         for n, latents in sizes:
             command = [sys.executable, "-c", PROGRAM, what, str(n), str(latents)]
-            run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+            run = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
             row = json.loads(run.stdout.splitlines()[-1])
+            assert row["peak_bytes"] > 0, row
             result[what].append(row)
             print(f"{what}, {n} images, {latents} latents: {row['seconds']:.2f} s, "
                   f"{1e6 * row['seconds'] / n:.1f} us an image, "

@@ -1,6 +1,9 @@
 """What a benchmark needs of the machine: its name, its float32 peak, timings in turns."""
 
 import os
+
+os.environ["JAX_PLATFORMS"] = "cpu"  # of the processes started from here, too
+
 import platform
 import sys
 import time

@@ -43,15 +43,16 @@ print(json.dumps({
 
 def _once(cache):
     cached = {
-        "JAX_COMPILATION_CACHE_DIR": cache or "",
+        "JAX_COMPILATION_CACHE_DIR": cache,
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
     }
-    environment = os.environ | (cached if cache else {})
+    others = {name: value for name, value in os.environ.items() if name not in cached}
+    environment = others | cached if cache else others
+    command = [sys.executable, "-c", PROGRAM]
     run = subprocess.run(
-        [sys.executable, "-c", PROGRAM], cwd=ROOT, env=environment, capture_output=True, text=True,
-        check=True,
-    )  # fmt: skip
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True
+    )
     return json.loads(run.stdout.splitlines()[-1])
 
 

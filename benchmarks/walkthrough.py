@@ -48,6 +48,7 @@ def _clocks():
     from matplotlib.backend_bases import FigureCanvasBase
     import helpers.plotting, helpers.training
     helpers.training.fit = clock("training", helpers.training.fit)
+    helpers.training.fit_many = clock("training", helpers.training.fit_many)
     FigureCanvasBase.print_figure = clock("drawing", FigureCanvasBase.print_figure)
     for name, value in vars(helpers.plotting).items():
         if callable(value) and getattr(value, "__module__", "") == "helpers.plotting":
@@ -64,14 +65,14 @@ def _is_import(source):
     return all(line.startswith(("import ", "from ")) for line in lines)
 
 
-def split_of(name):
+def split_of(name, environment):
     """Seconds of a notebook by part."""
     notebook = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
     clocks = nbformat.v4.new_code_cell(CLOCKS.format(root=str(ROOT)))
     notebook.cells = [clocks, *notebook.cells, nbformat.v4.new_code_cell(REPORT)]
     client = NotebookClient(notebook, timeout=None, resources={"metadata": {"path": ROOT}})
     times, start = Counter(), time.perf_counter()
-    with client.setup_kernel():
+    with client.setup_kernel(env=os.environ | environment):
         client.wait_for_reply(client.kc.kernel_info())
         times["kernel start"] = time.perf_counter() - start
         for number, cell in enumerate(notebook.cells):
@@ -93,8 +94,7 @@ def measure():
     with tempfile.TemporaryDirectory() as empty:
         outputs = {"LATENT_BITS_OUTPUT_DIR": empty, "LATENT_BITS_PROGRESS": "0"}
         for name in sorted(p.stem for p in Path(ROOT, "notebooks").glob("0[1-4]_*.ipynb")):
-            os.environ.update(outputs)
-            result[name] = split_of(name)
+            result[name] = split_of(name, outputs)
             result[name]["all"] = sum(result[name].values())
             print(name, {part: round(s, 1) for part, s in result[name].items()}, flush=True)
     return result

@@ -58,7 +58,7 @@ def prepare(install=False):
 
 
 def _keep_compiled():
-    root = Path(os.environ.get("LATENT_BITS_OUTPUT_DIR", PROJECT.parent))
+    root = Path(os.environ.get("LATENT_BITS_OUTPUT_DIR") or PROJECT.parent)
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(root / "data" / "compiled"))
     # The notebooks' programs are many and small: keep them all.
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")

@@ -286,21 +286,29 @@ def _check_many(models, **given):
     if not len(models):
         raise ValueError("models: expected at least one, got none")
     for name, values in given.items():
-        if values is not None and len(values) != len(models):
-            raise ValueError(
-                f"{name}: expected {len(models)}, one for each model, got {len(values)}"
-            )
+        got = len(values) if hasattr(values, "__len__") else type(values).__name__
+        if values is not None and got != len(models):
+            raise ValueError(f"{name}: expected {len(models)}, one for each model, got {got}")
     for number, model in enumerate(models):
         if nnx.graphdef(model) != nnx.graphdef(models[0]):
             raise ValueError(f"models: expected one architecture, model {number} is unlike model 0")
+
+
+def _form(losses):
+    """What losses must have in common to be stacked: functions, shapes and types of settings."""
+    kinds = [(jnp.shape(leaf), jnp.result_type(leaf)) for leaf in jax.tree.leaves(losses)]
+    return jax.tree.structure(losses), kinds
 
 
 def _losses_of_many(losses, epochs):
     """For every epoch one loss, its settings stacked over the models."""
     by_model = [_per_epoch(loss, epochs) for loss in losses]
     for number, of_model in enumerate(by_model):
-        if jax.tree.structure(of_model) != jax.tree.structure(by_model[0]):
-            raise ValueError(f"losses: expected one function, model {number} has not model 0's")
+        if _form(of_model) != _form(by_model[0]):
+            raise ValueError(
+                "losses: expected one function with settings of the same shapes and types, "
+                f"model {number} has not model 0's"
+            )
     return [_stacked(of_epoch) for of_epoch in zip(*by_model, strict=True)]
 
 
@@ -444,8 +452,11 @@ def fit_or_load(path, model, images, loss, **settings) -> pd.DataFrame:
     """`fit`, unless `path` holds the result of this very fit; then load that instead.
 
     A checkpoint that is damaged or was made from another model, data, settings or budget is
-    refused with a message and trained anew. Arguments and errors as in `fit`.
+    refused with a message and trained anew. Arguments and errors as in `fit`; ValueError for a
+    mesh in a job of several processes, each of which might decide otherwise: use `fit` there.
     """
+    if settings.get("mesh") is not None and jax.process_count() > 1:
+        raise ValueError(f"mesh: expected one process, got {jax.process_count()}: use `fit`")
     budget = {name: settings.get(name) for name in ("test_images", "epochs", "batch_size", "mesh")}
     _check_fit(images, **budget)
     fingerprint = _fingerprint(model, images, loss, **settings)

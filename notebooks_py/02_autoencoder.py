@@ -358,7 +358,7 @@ if FULL:
     assert n_from_grey == 0
 
 # %% [markdown]
-# So it is the start that cures, not the schedule.
+# So the schedule alone does not cure; the start at the mean image does.
 
 # %% [markdown]
 # ## Training the model
@@ -649,8 +649,8 @@ if FULL:
     assert shares["real codes"] > shares["z ~ fitted Gaussian"]
 
 # %% [markdown]
-# Real codes decode well, so the decoder is not at fault; what is missing is knowledge of *where the
-# codes are*. The training only ever asked for good pictures at the codes of images. The next
+# Most real codes decode well, so the decoder accounts for only a small part of the failures; what is missing
+# is knowledge of *where the codes are*. The training only ever asked for good pictures at the codes of images. The next
 # picture shows two latents of the headline model: real codes, the guess N(0, I), the fitted
 # Gaussian.
 
@@ -764,7 +764,7 @@ display(
   **{numbers["pca_test_squared_error"]}**.
 - A squared error is, up to constants, a negative Gaussian log-likelihood, so the autoencoder is a model of $p(x|z)$; it has none
   of $p(z)$.
-- A bad start can leave a network drawing black for ever; starting at the mean image,
+- A bad start leaves a network drawing black, with a gradient that has all but vanished; starting at the mean image,
   {numbers["escaped_seeds"]} of {numbers["tried_seeds"]} seeds learned.
 - Of decoded codes, {numbers["ae_reconstruction_validity"]:.0%} are valid shapes for real codes,
   {numbers["ae_fitted_gaussian_validity"]:.0%} for a Gaussian fitted to the codes, and
@@ -777,8 +777,9 @@ display(
 # ## Limits
 #
 # - One seed; `make sweep` repeats the headline model over five (README shows mean and deviation).
-# - The small models of the latent-size and denoising comparisons are trained briefly; with the full
-#   budget all of them improve, as the headline model shows.
+# - The small models of the latent-size and denoising comparisons are trained briefly. With four latents the
+#   headline model, wider and trained longer, leaves far less error than the small one (the single marker in
+#   the figure of latent sizes); the others we have not trained so long.
 # - How *many bits* the code keeps we have not said: a real number can hold any number of bits until
 #   noise is added to it. That is notebook 04.
 #

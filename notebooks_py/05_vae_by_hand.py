@@ -185,7 +185,8 @@ def forward(w, x, eps, xp=np):
 # %% [markdown]
 # ## Backwards, on paper
 #
-# Write $\bar a = \partial L/\partial a$. From the end:
+# Write $\bar a = \partial L/\partial a$, and $\text{pre}_3 = zW_3 + b_3$, $\text{pre}_1 = xW_1 + b_1$ for what
+# goes into the two tanh. From the end:
 #
 # $$\bar{\hat x} = \frac{\hat x - x}{c\,n},\qquad \bar W_4 = g^\top\bar{\hat x},\qquad
 # \bar g = \bar{\hat x}W_4^\top,\qquad \overline{\text{pre}}_3 = \bar g\,(1-g^2),\qquad
@@ -197,7 +198,13 @@ def forward(w, x, eps, xp=np):
 # $$\bar\mu = \bar z + \frac{\mu}{n},\qquad
 # \bar\ell = \bar z\,\varepsilon\,\frac{\sigma}{2} + \frac{e^{\ell} - 1}{2n} .$$
 #
-# Then the encoder as the decoder before. A bias's gradient is the sum over the batch.
+# Then the encoder as the decoder before, with $h = \tanh(\text{pre}_1)$:
+#
+# $$\bar W_2 = h^\top(\bar\mu, \bar\ell),\qquad
+# \overline{\text{pre}}_1 = (\bar\mu, \bar\ell)\,W_2^\top\,(1-h^2),\qquad
+# \bar W_1 = x^\top\,\overline{\text{pre}}_1 .$$
+#
+# A bias's gradient is the same without the factor on its left, summed over the batch.
 
 
 # %%
@@ -419,8 +426,9 @@ assert abs(audit.posterior_route - audit.mutual_information) < 0.05
 assert audit.mutual_information < audit.kl
 display(
     Markdown(
-        f"KL {audit.kl:.2f} bits = I {audit.mutual_information:.2f} + dependence {audit.total_correlation:.2f} + negentropy "
-        f"{audit.negentropy.sum():.2f} + mismatch {audit.prior_mismatch.sum():.3f}. Which of three clusters would be {np.log2(3):.2f} bits."
+        f"KL {audit.kl:.2f} bits ≈ I {audit.mutual_information:.2f} + dependence {audit.total_correlation:.2f} + negentropy "
+        f"{audit.negentropy.sum():.2f} + mismatch {audit.prior_mismatch.sum():.3f}. Which of three clusters would be {np.log2(3):.2f} bits. "
+        f"(The KL is exact, its parts are drawn: ≈.)"
     )
 )
 
@@ -433,7 +441,7 @@ display(
 # $$\underbrace{\mathbb E\, f'(\mu+\sigma\varepsilon)}_{\text{reparameterised}}
 # \qquad\text{and}\qquad \underbrace{\mathbb E\, f(z)\,\frac{z-\mu}{\sigma^2}}_{\text{score function}} .$$
 #
-# Here $f$ is the reconstruction error of one point as a function of $z$, at the trained weights.
+# Here $f(z) = \lVert x - \hat x(z)\rVert^2/2c$ is the reconstruction term of one point, at the trained weights.
 
 
 # %%
@@ -460,7 +468,7 @@ if FULL:
 display(
     Markdown(
         f"The means, {through.mean(axis=0).round(3)} and {score.mean(axis=0).round(3)}, agree within five standard errors of their difference ({standard_error.round(3)}); "
-        f"the score function's variance is **{ratio:.1f} ± {spread:.1f} times** as large (over 20 groups of 10,000 draws). It needs as many times the draws for the same precision."
+        f"the score function's variance is **{ratio:.1f} ± {spread:.1f} times** as large (mean and standard deviation over 20 groups of 10,000 draws). It needs as many times the draws for the same precision."
     )
 )
 
@@ -576,6 +584,7 @@ check("05.3", ...)
 #
 # ## References
 #
+# - *Autoencoders & Variational Autoencoders*, an unpublished tutorial: what it claims is quoted above.
 # - D. Kingma and M. Welling, [Auto-encoding variational Bayes](https://arxiv.org/abs/1312.6114), 2013.
 # - D. Kingma and J. Ba, [Adam](https://arxiv.org/abs/1412.6980), 2014.
 # - S. Mohamed et al., [Monte Carlo gradient estimation in machine

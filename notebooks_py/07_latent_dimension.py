@@ -379,7 +379,8 @@ if FULL:
     assert active[50] < 50
 
 # %% [markdown]
-# Latents that stay at the prior change nothing: a model that is given 50 trains as if it had fewer.
+# Latents that end at the prior cost nothing in the end: a model that is given 50 reaches the ELBO of one
+# with 20, though it takes longer to get there (the table of claims below has the epochs).
 # Those between 20 and that number are used, and gain in reconstruction about what they cost in bits.
 #
 # ## Reconstructions with 4, 16 and 64 latents, samples with 30
@@ -488,8 +489,8 @@ save_figure(plotting.image_rows(rows), "07_interpolation")
 # ## Only reconstruction, only KL, both
 #
 # Two latents, ten epochs: without the KL the codes spread as they like, without the error all
-# posteriors become the prior, and with both they are drawn towards it, in order. (The panels have
-# different scales.)
+# posteriors become the prior, and with both they are drawn towards it while the classes stay apart.
+# (The panels have different scales.)
 
 # %%
 both = {}
@@ -534,9 +535,10 @@ betas = pd.concat([
     sweep[(sweep["latents"] == 20) & (sweep["seed"] == 0)],
     pd.DataFrame([{"latents": 20, "beta": 1.0, **measured[20]}]),
 ])  # fmt: skip
-betas = betas.assign(bits=betas["bits_per_latent"].map(np.sum)).sort_values("beta")
-columns = ["beta", "test_mse_per_pixel", "bits", "active_units", "test_log_likelihood"]
-betas[columns].round(4).reset_index(drop=True)
+betas = betas.assign(**{"KL (bits)": betas["bits_per_latent"].map(np.sum)}).sort_values("beta")
+columns = ["beta", "test_mse_per_pixel", "KL (bits)", "active_units", "test_log_likelihood"]
+shown = betas[columns].round({"test_mse_per_pixel": 4, "KL (bits)": 1, "test_log_likelihood": 1})
+shown.reset_index(drop=True)
 
 # %% [markdown]
 # ## Squared error or cross-entropy?
@@ -570,7 +572,11 @@ losses.assign(**{"cross-entropy over its floor": losses["cross-entropy (nats)"] 
 #
 # ## What we found
 #
-# The report's claims against our numbers.
+# The report's claims against our numbers. An ELBO is *in range* within 3 nats of the report's. A
+# difference between sizes counts if it exceeds twice the deviation over the seeds (the number after ±),
+# overfitting if the gap between training and test images grows by more than half a nat, slower
+# convergence if every seed with 2 latents is slower than every seed of the others (*in part*: than those
+# of one other size).
 
 # %%
 at_2, at_10, at_20, at_50 = (spread.loc[k] for k in SIZES)
@@ -584,7 +590,9 @@ signs = (
     at_2["std"] > 3 * others["std"].max(),
 )
 word = ("refuted", "in part", "confirmed")[sum(map(bool, signs))]
-slower = at_2["epochs to 5 nats"] > others["epochs to 5 nats"].max()
+epochs = seeds.groupby("latents")["epochs to 5 nats"].agg(["min", "max"])
+slower_than = [k for k in SIZES[1:] if epochs.loc[2, "min"] > epochs.loc[k, "max"]]
+slower = ("refuted", "in part", "in part", "confirmed")[len(slower_than)]
 verdicts = {
     f"final ELBO at {k}": (f"{report.loc[k, 'final']:.1f} nats", f"{spread.loc[k, 'test ELBO']:.1f} nats (test)", "in range" if abs(apart[k]) < 3 else "not reproduced", "if its sums are over 100 images")
     for k in SIZES
@@ -595,8 +603,8 @@ verdicts |= {
     "plateau past 20": ("50 no better than 20", f"{plateau:+.2f} ± {noise:.2f} nats", "confirmed" if plateau < 2 * noise else "refuted", f"{active[50]} of 50 latents are used"),
     "fluctuation at 2": ("significant", f"wobble {unsteady.loc[True, 'min']:.3f} to {unsteady.loc[True, 'max']:.3f}, elsewhere {unsteady.loc[False, 'min']:.3f} to {unsteady.loc[False, 'max']:.3f}; sd over seeds {at_2['std']:.2f} and at most {others['std'].max():.2f} nats", word, "from epoch to epoch, and from seed to seed"),
     "overfitting at 50": ("slight", f"train - test {at_50['train - test']:.2f} nats, at 20 {at_20['train - test']:.2f}", "confirmed" if overfit > 0.5 else "refuted", "its evidence is an average over epochs"),
-    "small sizes generalise better": ("yes", f"train - test {at_2['train - test']:.2f} nats at 2, {at_50['train - test']:.2f} at 50", "confirmed" if at_2["train - test"] < at_50["train - test"] else "refuted", "a small code is matched to the training images more sharply"),
-    "2 latents converge more slowly": ("yes", f"within 5 nats after {at_2['epochs to 5 nats']:.0f} epochs; 10, 20, 50: {at_10['epochs to 5 nats']:.0f}, {at_20['epochs to 5 nats']:.0f}, {at_50['epochs to 5 nats']:.0f}", "confirmed" if slower else "refuted", "50 are slow too"),
+    "small sizes generalise better": ("yes", f"train - test {at_2['train - test']:.2f} nats at 2, {at_50['train - test']:.2f} at 50", "confirmed" if at_2["train - test"] < at_50["train - test"] else "refuted", "the gap is the largest at 2"),
+    "2 latents converge more slowly": ("yes", f"within 5 nats after {at_2['epochs to 5 nats']:.0f} epochs; 10, 20, 50: {at_10['epochs to 5 nats']:.0f}, {at_20['epochs to 5 nats']:.0f}, {at_50['epochs to 5 nats']:.0f}", slower, f"in every seed slower than with {' and '.join(map(str, slower_than)) or 'none'}"),
 }  # fmt: skip
 
 # %%
@@ -723,6 +731,8 @@ check("07.3", ...)
 #
 # ## References
 #
+# - Edvinsson, Granström, Johansson and Lindholm, a course report on the latent dimension of AE and VAE,
+#   2025, unpublished: its figures are quoted above.
 # - D. Kingma and M. Welling, [Auto-encoding variational Bayes](https://arxiv.org/abs/1312.6114), 2013.
 # - Y. Burda, R. Grosse and R. Salakhutdinov, [Importance weighted
 #   autoencoders](https://arxiv.org/abs/1509.00519), 2015.

@@ -134,8 +134,13 @@ def test_a_loss_that_is_not_finite_names_the_model_and_leaves_the_last_epoch(ima
         ({"losses": [autoencoder_loss]}, "losses: expected 3, one for each model, got 1"),
         (
             {"losses": [autoencoder_loss, Partial(vae_loss, c=1.0), autoencoder_loss]},
-            "losses: expected one function, model 1 has not model 0's",
+            "losses: expected one function with .*, model 1 has not model 0's",
         ),
+        (
+            {"losses": [Partial(vae_loss, c=c, beta=1.0) for c in (0.1, 1, 0.5)]},
+            "losses: expected one function with .*, model 1 has not model 0's",
+        ),
+        ({"losses": autoencoder_loss}, "losses: expected 3, one for each model, got function"),
         (
             {"models": [*models()[:2], VariationalAutoencoder(3, **SMALL, rngs=nnx.Rngs(0))]},
             "models: expected one architecture, model 2 is unlike model 0",

@@ -89,7 +89,11 @@ def start(network, devices, process=0, processes=1, port=0, program=PROGRAM):
 
 
 def finish(*processes):
-    results = [process.communicate(timeout=600) for process in processes]
+    try:
+        results = [process.communicate(timeout=600) for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
     for process, (_, errors) in zip(processes, results, strict=True):
         assert process.returncode == 0, errors
     return json.loads(results[0][0].splitlines()[-1])  # after what Gloo says of itself
