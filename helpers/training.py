@@ -342,10 +342,12 @@ def fit_many(
     states = _placed(_stacked(states), mesh, ("models",))
     shared = jnp.asarray(images), None if test_images is None else jnp.asarray(test_images)
     images, test_images = _placed(shared, mesh)
-    keys = jax.vmap(lambda key: jax.random.split(key, epochs), out_axes=1)(jnp.stack(list(keys)))
     finished, rows = None, [[] for _ in models]
     try:
-        with _progress(epochs) as bar:
+        # JAX's check for keys used twice takes it for a use that vmap moves the axes of an array of
+        # keys; `fit`, the same program for one model, passes it.
+        with _progress(epochs) as bar, jax.debug_key_reuse(False):
+            keys = jax.vmap(lambda key: jax.random.split(key, epochs), 0, 1)(jnp.stack(list(keys)))
             losses = _losses_of_many(losses, epochs)
             for epoch, (loss, epoch_keys) in enumerate(zip(losses, keys, strict=True), start=1):
                 states, terms, test_terms = _epoch_of_many(
