@@ -21,11 +21,9 @@ sys.path.insert(0, str(ROOT))
 
 def about():
     """Machine, versions and date, for the record."""
-    device = jax.devices()[0]
     packages = ("jax", "flax", "optax", "numpy", "torch")
     return {
         "machine": f"{platform.system()} {platform.machine()}, {_processor()}",
-        "device": f"{len(jax.devices())} x {device.platform}, {device.device_kind}",
         "cores": len(cores()),
         "python": platform.python_version(),
         "versions": {name: version(name) for name in packages},

@@ -179,8 +179,8 @@ def _throughput_table(numbers):
         cells = [row["model"], row["batch"], f"{row['images_per_second']['fit']:,.0f}", *ratios]
         lines.append(f"| {' | '.join(map(str, cells))} | {row['share_of_the_limit']:.2f} |")
     versions = ", ".join(f"{name} {number}" for name, number in about["versions"].items())
-    measured = f"{about['date']}, {about['device']}, {about['cores']} cores ({about['machine']})"
-    return "\n".join([*lines, "", f"Measured on {measured}; {versions}."])
+    measured = f"{about['date']} on {about['cores']} cores ({about['machine']})"
+    return "\n".join([*lines, "", f"Measured {measured}; {versions}."])
 
 
 def _fill(readme, name, text):

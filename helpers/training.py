@@ -106,6 +106,7 @@ def _placed(tree, mesh, axes=()):
         return tree
 
     def put(leaf):
+        """Keys go as the numbers that they are: only arrays of numbers can be put everywhere."""
         if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
             data = put(jax.random.key_data(leaf))
             return jax.random.wrap_key_data(data, impl=jax.random.key_impl(leaf))
@@ -262,6 +263,7 @@ def _at_home(state):
 @partial(jax.jit, static_argnames=("graphdef", "batch_size", "mesh"), donate_argnames="states")
 def _epoch_of_many(graphdef, states, losses, images, test_images, keys, batch_size, mesh):
     def epoch(state, loss, key):
+        """`_epoch` of one model; the images are shared."""
         return _epoch(graphdef, state, loss, images, test_images, key, batch_size)
 
     states, *terms = jax.vmap(epoch)(states, losses, keys)
@@ -282,7 +284,8 @@ def _at_its_rate(optimizer, rate):
     return optax.chain(optimizer, optax.inject_hyperparams(optax.scale)(step_size=rate))
 
 
-def _check_many(models, **given):
+def _check_many(models, losses, epochs, **given):
+    given |= {"losses": losses}
     if not len(models):
         raise ValueError("models: expected at least one, got none")
     for name, values in given.items():
@@ -292,6 +295,13 @@ def _check_many(models, **given):
     for number, model in enumerate(models):
         if nnx.graphdef(model) != nnx.graphdef(models[0]):
             raise ValueError(f"models: expected one architecture, model {number} is unlike model 0")
+    forms = [_form(_per_epoch(loss, epochs)) for loss in losses]
+    for number, form in enumerate(forms):
+        if form != forms[0]:
+            raise ValueError(
+                "losses: expected one function with settings of the same shapes and types, "
+                f"model {number} has not model 0's"
+            )
 
 
 def _form(losses):
@@ -303,12 +313,6 @@ def _form(losses):
 def _losses_of_many(losses, epochs):
     """For every epoch one loss, its settings stacked over the models."""
     by_model = [_per_epoch(loss, epochs) for loss in losses]
-    for number, of_model in enumerate(by_model):
-        if _form(of_model) != _form(by_model[0]):
-            raise ValueError(
-                "losses: expected one function with settings of the same shapes and types, "
-                f"model {number} has not model 0's"
-            )
     return [_stacked(of_epoch) for of_epoch in zip(*by_model, strict=True)]
 
 
@@ -333,7 +337,7 @@ def fit_many(
     Raises ValueError where the models, losses, keys or rates do not match, and as `fit`.
     """
     _check_fit(images, test_images, epochs, batch_size)
-    _check_many(models, losses=losses, keys=keys, rates=rates)
+    _check_many(models, losses, epochs, keys=keys, rates=rates)
     optimizers = [optimizer] * len(models)
     if rates is not None:
         optimizers = [_at_its_rate(optimizer, rate) for rate in rates]
@@ -476,9 +480,8 @@ def fit_many_or_load(paths, models, images, losses, *, keys, **settings) -> list
     rates, and as in `fit_or_load`.
     """
     _check_fit(images, settings.get("test_images"), settings["epochs"], settings["batch_size"])
-    _check_many(models, losses=losses, keys=keys, paths=paths)
+    _check_many(models, losses, settings["epochs"], keys=keys, paths=paths)
     given = list(zip(paths, models, losses, keys, strict=True))
-    _losses_of_many(losses, settings["epochs"])
     programs = _programs(models[0], images, losses[0], key=keys[0], **settings)
     fingerprints = [
         _fingerprint(model, images, loss, key=key, programs=programs, **settings)

@@ -1046,20 +1046,19 @@ save_figure(fig, "04_rate_and_distortion")
 # however fine the noise. The lower the rate, the closer the VAEs come to the limit.
 
 # %%
-ae_at_vae = float(
-    np.interp(np.log(vae_distortion), np.log(noise_table["squared error"]), noise_table["exact I"])
-)
-ae_rate_at_vae = float(
-    np.interp(np.log(vae_distortion), np.log(noise_table["squared error"]), noise_table["R"])
-)
+
+
+def ae_at(error, column):
+    """What the noisy AE has at this squared error, between its noise levels."""
+    return float(
+        np.interp(np.log(error), np.log(noise_table["squared error"]), noise_table[column])
+    )
+
 
 # %%
+ae_at_vae, ae_rate_at_vae = (ae_at(vae_distortion, column) for column in ("exact I", "R"))
 coarse = plane[plane["c"] == 0.9].iloc[0]
-ae_at_coarse = float(
-    np.interp(
-        np.log(coarse["distortion"]), np.log(noise_table["squared error"]), noise_table["exact I"]
-    )
-)
+ae_at_coarse = ae_at(coarse["distortion"], "exact I")
 if FULL:
     assert ae_rate_at_vae > audit.kl
     assert ae_at_vae < audit.mutual_information + 0.1
@@ -1102,8 +1101,8 @@ assert (pca_table["exact I"] > lower_limit_at(pca_table["squared error"])).all()
 # error of the decoder that there is.
 
 # %%
-# The headline VAE once more, by the same number of fresh draws as the models of the plane.
-headline = recipes.measure_bits(mean, log_variance, vae.decode, images, jax.random.key(9))
+headline = {name: float(np.sum(getattr(audit, name))) for name in recipes.AUDITED}
+headline |= {"distortion": vae_distortion, "bayes_distortion": vae_bayes_distortion}
 headline |= {"group": "headline", "name": f"c lowered from {recipes.C_START}"}
 headline |= {"c": recipes.C, "beta": 1}
 models = pd.concat([plane, pd.DataFrame([headline])], ignore_index=True)
@@ -1113,7 +1112,8 @@ at_bayes = limit_at(models["bayes_distortion"])
 models["encoder"] = models["mutual_information"] - at_bayes
 models["decoder"] = at_bayes - models["limit"]
 causes = ["total_correlation", "negentropy", "prior_mismatch", "encoder", "decoder"]
-np.testing.assert_allclose(models[causes].sum(axis=1), models["gap"], atol=0.03)
+# Up to the error of drawing, as in the account above.
+np.testing.assert_allclose(models[causes].sum(axis=1), models["gap"], atol=0.05)
 columns = ["group", "name", "c", "beta", "distortion", "kl", "limit", "gap", *causes]
 models[models["group"] != "idea"][columns].round(2)
 
@@ -1351,6 +1351,9 @@ at_vae = mismatch_table.loc["VAE"]
 made = recorded("03_variational_autoencoder") | recorded("02_autoencoder")
 if FULL:
     assert like_vae["KL(q, N(0, I))"] > at_vae["KL(q, N(0, I))"]
+    # Over all images the errors are lower than on the held-out ones, as said at the beginning.
+    assert vae_distortion < made["vae_test_squared_error"]
+    assert noiseless_error < made["ae_test_squared_error"]
 display(
     Markdown(
         f"With as many bits as the VAE keeps ({like_vae['exact I']:.2f}; noise {np.exp(matched):.3f}), the AE's code is "

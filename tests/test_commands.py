@@ -49,7 +49,7 @@ NUMBERS = {
             {"model": "CNN", "batch": 256, "images_per_second": {"fit": 900.0, "PyTorch": 1000.0},
              "fit_over": {"PyTorch": 0.9}, "share_of_the_limit": 0.2},
         ]},
-        "about": {"throughput": {"machine": "Linux x86_64", "device": "1 x cpu, cpu", "cores": 2,
+        "about": {"throughput": {"machine": "Linux x86_64", "cores": 2,
                                  "date": "2026-11-21", "versions": {"jax": "0.10.2"}}},
     },
 }  # fmt: skip
@@ -280,7 +280,7 @@ def test_readme_text_shows_the_numbers_between_its_marks():
     assert "<!-- times -->\nWith" in text
     assert "| AE | 64 | 12,345 | 2.06 | 1.50 | 0.61 |\n" in text
     assert "| CNN | 256 | 900 |  | 0.90 | 0.20 |\n" in text
-    assert "Measured on 2026-11-21, 1 x cpu, cpu, 2 cores (Linux x86_64); jax 0.10.2." in text
+    assert "Measured 2026-11-21 on 2 cores (Linux x86_64); jax 0.10.2." in text
     assert "\n`make studies`, from nothing trained: not yet run.\n" in text
     assert readme_text(text, NUMBERS) == text
 
