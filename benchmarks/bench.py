@@ -6,6 +6,8 @@ make bench ONLY="throughput growth"
 
 import sys
 
+import convolutions
+import groups
 import growth
 import matplotlib.pyplot as plt
 import startup
@@ -18,6 +20,8 @@ from helpers.results import record, recorded, save_figure
 
 PARTS = {
     "throughput": throughput.measure,
+    "convolutions": convolutions.measure,
+    "groups": groups.measure,
     "startup": startup.measure,
     "walkthrough": walkthrough.measure,
     "growth": growth.measure,

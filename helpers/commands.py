@@ -1,7 +1,6 @@
 """The commands behind the Makefile: `python -m helpers.commands <command>`."""
 
 import argparse
-import json
 import os
 import platform
 import re
@@ -15,30 +14,11 @@ from nbclient.exceptions import CellExecutionError, DeadKernelError
 from nbclient.util import run_sync
 
 from helpers.pairs import CommandError, read_ipynb, sync, write_ipynb
+from helpers.readme import TIMED, read_numbers, readme_text, results_of
 from helpers.storage import ROOT, write_atomically
 
 QUIET = {"LATENT_BITS_PROGRESS": "0", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
 WALK = ("01_", "02_", "03_", "04_")
-STUDIES = ("05", "06", "07")
-TIMED = {(): "run", STUDIES: "studies"}  # what is run: the file of its times, and its make target
-NOT_YET = "not yet run"
-HEADLINES = (  # number of the notebook, key in its figures/*.json, the key in words
-    ("01", "distinct_images", "different images in the world"),
-    ("01", "entropy_bits", "bits that tell one of them from all others"),
-    ("02", "pca_test_squared_error", "PCA, 4 components: squared error per held-out image"),
-    ("02", "ae_test_squared_error", "AE, 4 latents: squared error per held-out image"),
-    ("03", "vae_test_squared_error", "VAE, 4 latents: squared error per held-out image"),
-    ("02", "ae_prior_validity", "AE: valid samples, z ~ N(0, I)"),
-    ("02", "ae_fitted_gaussian_validity", "AE: valid samples, z ~ a Gaussian fitted to its codes"),
-    ("03", "vae_prior_validity", "VAE: valid samples, z ~ N(0, I)"),
-    ("03", "vae_prior_validity_strict", "VAE: valid samples by the strict tolerance"),
-    ("03", "vae_prior_coverage", "VAE: coverage of the world by its valid samples"),
-    ("04", "vae_mutual_information_bits", "VAE: bits about the image that z keeps, exact"),
-    ("04", "vae_kl_bits", "VAE: bits that it pays for them (KL)"),
-    ("04", "vae_total_correlation_bits", "VAE: of the difference, dependence between latents"),
-    ("04", "limit_bits_at_vae_distortion", "bits that the limit R(D) asks for at its distortion"),
-    ("04", "limit_gap_bits_best", "bits over the limit of the nearest VAE, D below 10"),
-)
 
 
 def _failure(path, number, error):
@@ -112,92 +92,8 @@ def run(root=ROOT, names=()):
             **versions,
         )
     readme(root)
-    rows = [row for row in _headlines(read_numbers(output_folder("figures"))) if row[1] != NOT_YET]
-    print("", *(f"{words:<55} {value:>8}  {where}" for words, value, _, where in rows), sep="\n")
-    print("\nLook at the notebooks in notebooks/, the figures and numbers in figures/.")
-
-
-def read_numbers(folder=ROOT / "figures") -> dict:
-    """What the notebooks recorded: the numbers of each JSON file in `folder`, by its name."""
-    return {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))}
-
-
-def _headlines(numbers):
-    """(words, value, mean ± sd over the seeds of the sweep, notebook) of each headline number."""
-    for number, key, words in HEADLINES:
-        notebook = next((name for name in numbers if name.startswith(f"{number}_")), number)
-        value = numbers.get(notebook, {}).get(key)
-        seeds = numbers.get("sweep", {}).get(key)
-        spread = "" if number == "01" or "sweep" in numbers else NOT_YET
-        if seeds:
-            spread = f"{seeds['mean']:.3g} ± {seeds['sd']:.2g}"
-        yield words, NOT_YET if value is None else f"{value:,}", spread, notebook
-
-
-def _headline_table(numbers):
-    seeds = len(numbers.get("sweep", {}).get("seeds", [])) or "several"
-    lines = [f"| | this run | over {seeds} seeds | notebook |", "| --- | --: | --: | --- |"]
-    for *row, name in _headlines(numbers):
-        link = f"[{name[:2]}](notebooks/{name}.ipynb)" if name in numbers else name
-        lines.append(f"| {' | '.join(row)} | {link} |")
-    return "\n".join(lines)
-
-
-def _times_sentence(numbers, target):
-    if target not in numbers:
-        return f"`make {target}`, from nothing trained: {NOT_YET}."
-    run = numbers[target]
-    each = ", ".join(f"{name[:2]}: {seconds:.0f} s" for name, seconds in run["seconds"].items())
-    return (
-        f"With the packages installed and nothing trained, `make {target}` takes "
-        f"{run['total_seconds']:.0f} s ({each}) on {run['cores']} cores "
-        f"({run['platform']}, Python {run['python']}, JAX {run['jax']})."
-    )
-
-
-def _claims_table(numbers):
-    lines = ["| study | the claim | there | here | verdict |", "| --- | --- | --- | --- | --- |"]
-    for name, found in numbers.items():
-        link = f"[{name[:2]}](notebooks/{name}.ipynb)"
-        for claim, row in found.get("claims", {}).items():
-            lines.append(
-                f"| {link} | {claim} | {row['source']} | {row['here']} | {row['verdict']} |"
-            )
-    return "\n".join(lines)
-
-
-def _throughput_table(numbers):
-    bench = numbers.get("benchmarks", {})
-    if "throughput" not in bench:
-        return f"`make bench`: {NOT_YET}."
-    about, rows = bench["about"]["throughput"], bench["throughput"]["rows"]
-    others = list(dict.fromkeys(who for row in rows for who in row["fit_over"]))
-    heads = ["model", "batch", "images/s", *(f"over {who}" for who in others), "of the arithmetic"]
-    lines = [f"| {' | '.join(heads)} |", f"| --- |{' --: |' * (len(heads) - 1)}"]
-    for row in rows:
-        ratios = [f"{row['fit_over'][who]:.2f}" if who in row["fit_over"] else "" for who in others]
-        cells = [row["model"], row["batch"], f"{row['images_per_second']['fit']:,.0f}", *ratios]
-        lines.append(f"| {' | '.join(map(str, cells))} | {row['share_of_the_limit']:.2f} |")
-    versions = ", ".join(f"{name} {number}" for name, number in about["versions"].items())
-    measured = f"{about['date']} on {about['cores']} cores ({about['machine']})"
-    return "\n".join([*lines, "", f"Measured {measured}; {versions}."])
-
-
-def _fill(readme, name, text):
-    before, start, rest = readme.partition(f"<!-- {name} -->")
-    _, end, after = rest.partition(f"<!-- /{name} -->")
-    if not end:
-        raise CommandError(f"README.md lacks the marks <!-- {name} --> and <!-- /{name} -->.")
-    return f"{before}{start}\n{text}\n{end}{after}"
-
-
-def readme_text(readme: str, numbers: dict) -> str:
-    """README.md's text with what is between its marks (tables, times) made from `numbers`."""
-    readme = _fill(readme, "headline", _headline_table(numbers))
-    readme = _fill(readme, "claims", _claims_table(numbers))
-    readme = _fill(readme, "throughput", _throughput_table(numbers))
-    times = "\n".join(_times_sentence(numbers, target) for target in TIMED.values())
-    return _fill(readme, "times", times)
+    print("", *results_of(read_numbers(output_folder("figures")), list(seconds)), "", sep="\n")
+    print("Look at the notebooks in notebooks/, the figures and numbers in figures/.")
 
 
 def readme(root=ROOT):

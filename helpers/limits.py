@@ -4,6 +4,7 @@ R(D) is convex; a point of it is named by its slope s = -dR/dD, in nats per unit
 (a VAE whose pixels have variance c trades error for rate at s = 1 / 2c). Rates are in bits.
 """
 
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -86,14 +87,15 @@ def _pull(sources, p, reproductions, slope, log_q=None, log_z=None):
     c(y) = E exp(-s d) / z(x), and means, the average of x under these weights: where y is best put.
     """
     energies = (reproductions**2).sum(axis=1)
+    product = partial(jnp.matmul, precision="highest")  # a GPU's quick products lose small d
 
     def chunk(sums, batch):
         x, p, given = batch
-        d = (x**2).sum(axis=1)[:, None] + energies - 2 * x @ reproductions.T
+        d = (x**2).sum(axis=1)[:, None] + energies - 2 * product(x, reproductions.T)
         exponent = -slope * jnp.maximum(d, 0)
         log_z = logsumexp(exponent + log_q, axis=1) if given is None else given
         weights = p[:, None] * jnp.exp(exponent - log_z[:, None])
-        return (sums[0] + weights.sum(axis=0), sums[1] + weights.T @ x), log_z
+        return (sums[0] + weights.sum(axis=0), sums[1] + product(weights.T, x)), log_z
 
     start = jnp.zeros(len(reproductions)), jnp.zeros_like(reproductions)
     (c, sums), log_z = jax.lax.scan(chunk, start, (sources, p, log_z))

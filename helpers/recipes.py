@@ -102,12 +102,14 @@ def train_many(names, models, images, losses, *, epochs, seeds, test_images=None
 
 
 def _untrained(kind, images, seed):
-    return kind(LATENT_SIZE, images=images, side=images.shape[1], rngs=nnx.Rngs(seed))
+    """A headline model before training, and the name of its checkpoint."""
+    model = kind(LATENT_SIZE, images=images, side=images.shape[1], rngs=nnx.Rngs(seed))
+    return model, f"{'autoencoder' if kind is Autoencoder else 'vae'}-seed{seed}"
 
 
 def autoencoder(images, test_images, *, seed=0, epochs=EPOCHS):
     """The headline AE, trained or loaded: (model, history)."""
-    model, name = _untrained(Autoencoder, images, seed), f"autoencoder-seed{seed}"
+    model, name = _untrained(Autoencoder, images, seed)
     return model, train(
         name, model, images, autoencoder_loss, epochs=epochs, test_images=test_images, seed=seed
     )
@@ -124,7 +126,7 @@ def vae_losses(epochs, c=C, c_start=C_START):
 
 def variational_autoencoder(images, test_images, *, seed=0, epochs=EPOCHS):
     """The headline VAE, trained or loaded: (model, history)."""
-    model, name = _untrained(VariationalAutoencoder, images, seed), f"vae-seed{seed}"
+    model, name = _untrained(VariationalAutoencoder, images, seed)
     return model, train(
         name, model, images, vae_losses(epochs), epochs=epochs, test_images=test_images, seed=seed
     )
@@ -133,20 +135,15 @@ def variational_autoencoder(images, test_images, *, seed=0, epochs=EPOCHS):
 def headline_models(images, test_images, *, seeds, epochs=EPOCHS):
     """The headline AEs and VAEs of several seeds, each kind as one program: (AEs, VAEs)."""
     made = []
-    for name, kind, loss in (
-        ("autoencoder", Autoencoder, autoencoder_loss),
-        ("vae", VariationalAutoencoder, vae_losses(epochs)),
+    for kind, loss in (
+        (Autoencoder, autoencoder_loss),
+        (VariationalAutoencoder, vae_losses(epochs)),
     ):
-        made.append([_untrained(kind, images, seed) for seed in seeds])
-        train_many(
-            [f"{name}-seed{seed}" for seed in seeds],
-            made[-1],
-            images,
-            [loss] * len(made[-1]),
-            epochs=epochs,
-            seeds=seeds,
-            test_images=test_images,
-        )
+        models, names = zip(*(_untrained(kind, images, seed) for seed in seeds), strict=True)
+        losses = [loss] * len(models)
+        settings = {"epochs": epochs, "seeds": seeds, "test_images": test_images}
+        train_many(names, models, images, losses, **settings)
+        made.append(models)
     return made
 
 

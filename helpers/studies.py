@@ -206,7 +206,8 @@ def nearest_distance(images, others):
     energy = (others**2).sum(axis=1)
 
     def one(x):
-        return jnp.min(energy - 2 * others @ x) + x @ x
+        products = jnp.matmul(others, x, precision="highest")  # a GPU's quick ones lose small d
+        return jnp.min(energy - 2 * products) + x @ x
 
     return np.maximum(jax.lax.map(one, images, batch_size=64), 0)
 

@@ -141,12 +141,8 @@ def _plane_settings(epochs):
             yield "idea", name, c, 1, changes | {"c_start": start, "epochs": times * epochs}
 
 
-def plane(epochs=recipes.EPOCHS):
-    """VAEs over c, beta-VAEs and ideas, each with its account: figures/plane.json, one seed."""
-    world = load_world()
-    train_rows, test_rows = recipes.world_split(world)
-    images, test_images = world.images[train_rows], world.images[test_rows]
-    models = []
+def _plane_plans(epochs):
+    """(group, name, c, beta, checkpoint, losses, settings) of every model of the plane."""
     for group, name, c, beta, settings in _plane_settings(epochs):
         settings = {"epochs": epochs} | settings
         losses = [
@@ -154,6 +150,29 @@ def plane(epochs=recipes.EPOCHS):
             for loss in recipes.vae_losses(settings["epochs"], c, settings.pop("c_start"))
         ]
         file = f"plane-{group}-{name}-c{c}".replace(" ", "-")
+        yield group, name, c, beta, file, losses, settings
+
+
+def _train_alike(plans, images, test_images, epochs):
+    """Plain and beta-VAEs differ in their losses only: one program trains them all."""
+    *_, files, losses, _ = zip(*plans, strict=True)
+    models = [
+        VariationalAutoencoder(recipes.LATENT_SIZE, images=images, rngs=nnx.Rngs(0)) for _ in plans
+    ]
+    seeds = [0] * len(plans)
+    recipes.train_many(
+        files, models, images, losses, epochs=epochs, seeds=seeds, test_images=test_images
+    )
+
+
+def plane(epochs=recipes.EPOCHS):
+    """VAEs over c, beta-VAEs and ideas, each with its account: figures/plane.json, one seed."""
+    world = load_world()
+    train_rows, test_rows = recipes.world_split(world)
+    images, test_images = world.images[train_rows], world.images[test_rows]
+    plans, models = list(_plane_plans(epochs)), []
+    _train_alike([plan for plan in plans if plan[0] != "idea"], images, test_images, epochs)
+    for group, name, c, beta, file, losses, settings in plans:
         model = _plane_model(images, test_images, file, losses, **settings)
         mean, log_variance = model.encode(jnp.asarray(world.images))
         numbers = recipes.measure_bits(

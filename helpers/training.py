@@ -1,4 +1,4 @@
-"""The jitted training step, the scanned epoch, `fit`, and checkpoints that know what they hold.
+"""The jitted training step, the scanned epoch, `fit` and `fit_many`, and checkpoints of both.
 
 The loop follows Flax's performance guide: the model is split once into a static graph and a state,
 a whole epoch runs as one jitted `lax.scan` on the device (shuffling included), and the state is
@@ -10,8 +10,8 @@ a new c or beta compiles nothing again.
 
 import os
 import sys
+from collections import Counter
 from functools import cache, partial
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -21,11 +21,13 @@ import pandas as pd
 from flax import nnx
 from IPython import get_ipython
 from IPython.display import display
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import Mesh
 from jax.tree_util import Partial
 from tqdm import tqdm
 
-from helpers.storage import digest, load_arrays, save_arrays
+from helpers.checkpoints import load_checkpoint, save_checkpoint, weights
+from helpers.devices import at_home, constrained, device_mesh, divided, placed
+from helpers.storage import digest
 
 
 @cache
@@ -67,10 +69,20 @@ def _step(model, optimizer, loss, images, key):
     return terms
 
 
-def _split(model, optimizer):
+def _split(model, optimizer, rate=None):
     """Graph and state of model and optimizer, in eval mode: `_step` leaves it for its gradient."""
     model.eval()
-    return nnx.split((model, nnx.Optimizer(model, optimizer, wrt=nnx.Param)))
+    if rate is None:
+        return nnx.split((model, nnx.Optimizer(model, optimizer, wrt=nnx.Param)))
+    optimizer = nnx.Optimizer(model, _with_a_rate(optimizer), wrt=nnx.Param)
+    optimizer.opt_state[1].hyperparams["step_size"][...] = jnp.float32(rate)
+    return nnx.split((model, optimizer))
+
+
+@cache
+def _with_a_rate(optimizer):
+    """The optimizer with its updates times a number that is kept in its state. Cached as `adam`."""
+    return optax.chain(optimizer, optax.inject_hyperparams(optax.scale)(step_size=1.0))
 
 
 _jitted_step = nnx.jit(_step)
@@ -84,37 +96,6 @@ def train_step(model, optimizer: nnx.Optimizer, loss, images, key) -> dict:
     return _jitted_step(model, optimizer, _as_partial(loss), images, key)
 
 
-def _over(mesh, axes=()):
-    """Axis 0 divided over these axes of the mesh; over none: the same on every device."""
-    return NamedSharding(mesh, PartitionSpec(axes) if axes else PartitionSpec())
-
-
-def _constrained(tree, mesh, axes=()):
-    """The same, with the promise to the compiler that it lies so on the mesh, if there is one."""
-    return tree if mesh is None else jax.lax.with_sharding_constraint(tree, _over(mesh, axes))
-
-
-def _divided(images, mesh):
-    """The images spread over the mesh, where they divide evenly."""
-    even = mesh is not None and len(images) % mesh.size == 0
-    return _constrained(images, mesh, mesh.axis_names) if even else images
-
-
-def _placed(tree, mesh, axes=()):
-    """The arrays and keys of a tree put on the mesh, if there is one, from every process alike."""
-    if mesh is None:
-        return tree
-
-    def put(leaf):
-        """Keys go as the numbers that they are: only arrays of numbers can be put everywhere."""
-        if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
-            data = put(jax.random.key_data(leaf))
-            return jax.random.wrap_key_data(data, impl=jax.random.key_impl(leaf))
-        return jax.device_put(np.asarray(leaf), _over(mesh, axes))
-
-    return jax.tree.map(put, tree)
-
-
 @partial(jax.jit, static_argnames=("graphdef", "batch_size", "mesh"), donate_argnames="state")
 def _epoch(graphdef, state, loss, images, test_images, key, batch_size, mesh=None):
     """All batches of one epoch: (state, terms per step, terms on the test images)."""
@@ -125,8 +106,8 @@ def _epoch(graphdef, state, loss, images, test_images, key, batch_size, mesh=Non
     def step(state, batch):
         rows, key = batch
         model, optimizer = nnx.merge(graphdef, state)
-        terms = _step(model, optimizer, loss, _divided(images[rows], mesh), key)
-        return _constrained((nnx.state((model, optimizer)), terms), mesh)
+        terms = _step(model, optimizer, loss, divided(images[rows], mesh), key)
+        return constrained((nnx.state((model, optimizer)), terms), mesh)
 
     batches = order.reshape(steps, batch_size), jax.random.split(noise_key, steps)
     state, terms = jax.lax.scan(step, state, batches)
@@ -134,8 +115,8 @@ def _epoch(graphdef, state, loss, images, test_images, key, batch_size, mesh=Non
         return state, terms, {}
     # A copy, so that running statistics of the held-out images stay out of what is trained.
     model, _ = nnx.merge(graphdef, state, copy=True)
-    test_terms = loss(model, _divided(test_images, mesh), test_key)[1]
-    return state, terms, _constrained(test_terms, mesh)
+    test_terms = loss(model, divided(test_images, mesh), test_key)[1]
+    return state, terms, constrained(test_terms, mesh)
 
 
 class _LiveLine:
@@ -171,11 +152,12 @@ def _check_fit(images, test_images, epochs, batch_size, mesh=None):
             f"batch_size: expected 1 to {len(images)}, the number of images, got {batch_size}"
         )
     if mesh is not None and batch_size % mesh.size:
-        fits = batch_size // mesh.size * mesh.size
-        sizes = " or ".join(str(size) for size in (fits, fits + mesh.size) if size)
+        below = batch_size // mesh.size * mesh.size
+        sizes = [str(n) for n in (below, below + mesh.size) if 0 < n <= len(images)]
+        such = f"such as {' or '.join(sizes)}" if sizes else f"and there are {len(images)} images"
         raise ValueError(
-            f"batch_size: expected a multiple of {mesh.size}, the devices of the mesh, such as "
-            f"{sizes}, got {batch_size}"
+            f"batch_size: expected a multiple of {mesh.size}, the devices of the mesh, {such}, "
+            f"got {batch_size}"
         )
 
 
@@ -184,7 +166,7 @@ _norm = jax.jit(optax.tree.norm)
 _norms = jax.jit(jax.vmap(optax.tree.norm))
 
 
-def _check_finite(losses, norm, epoch, whose="the"):
+def _check_finite(losses, norm, epoch, whose="the", keeps="the model keeps"):
     bad = np.flatnonzero(~np.isfinite(losses))
     if len(bad):
         what, step = f"{whose} loss became {losses[bad[0]]}", bad[0] + 1
@@ -194,7 +176,7 @@ def _check_finite(losses, norm, epoch, whose="the"):
         return
     raise FloatingPointError(
         f"{what} in epoch {epoch}, step {step} of {len(losses)}; "
-        f"the model keeps the weights of epoch {epoch - 1}"
+        f"{keeps} the weights of epoch {epoch - 1}"
     )
 
 
@@ -233,7 +215,8 @@ def fit(
     state = _copied(state)
     if mesh is not None:
         mesh = Mesh(mesh.devices, mesh.axis_names)  # with axes that JAX divides by itself
-    state, images, test_images, key = _placed((state, images, test_images, key), mesh)
+    given = placed((state, losses, images, test_images, key), mesh)
+    state, losses, images, test_images, key = given
     finished, rows = None, []
     try:
         with _progress(epochs) as bar:
@@ -251,13 +234,8 @@ def fit(
                 bar.update()
     finally:
         if finished is not None:
-            nnx.update(model, finished if mesh is None else _at_home(finished))
+            nnx.update(model, at_home(finished, mesh))
     return pd.DataFrame(rows)
-
-
-def _at_home(state):
-    """What is the same on all devices of a mesh, from this process's first one."""
-    return jax.tree.map(lambda leaf: leaf.addressable_data(0), state)
 
 
 @partial(jax.jit, static_argnames=("graphdef", "batch_size", "mesh"), donate_argnames="states")
@@ -267,7 +245,7 @@ def _epoch_of_many(graphdef, states, losses, images, test_images, keys, batch_si
         return _epoch(graphdef, state, loss, images, test_images, key, batch_size)
 
     states, *terms = jax.vmap(epoch)(states, losses, keys)
-    return _constrained(states, mesh, ("models",)), *terms
+    return constrained(states, mesh, ("models",)), *terms
 
 
 def _stacked(trees):
@@ -276,23 +254,22 @@ def _stacked(trees):
 
 @partial(jax.jit, static_argnames=("n", "mesh"))
 def _unstacked(tree, n, mesh):
-    return _constrained([jax.tree.map(lambda leaf, i=i: leaf[i], tree) for i in range(n)], mesh)
-
-
-def _at_its_rate(optimizer, rate):
-    """The optimizer with its updates times `rate`, which is kept in its state."""
-    return optax.chain(optimizer, optax.inject_hyperparams(optax.scale)(step_size=rate))
+    return constrained([jax.tree.map(lambda leaf, i=i: leaf[i], tree) for i in range(n)], mesh)
 
 
 def _check_many(models, losses, epochs, **given):
-    given |= {"losses": losses}
+    given |= {"models": models, "losses": losses}
     if not len(models):
         raise ValueError("models: expected at least one, got none")
     for name, values in given.items():
-        got = len(values) if hasattr(values, "__len__") else type(values).__name__
-        if values is not None and got != len(models):
+        if _count(values) != len(models):
+            got = _count(values)
             raise ValueError(f"{name}: expected {len(models)}, one for each model, got {got}")
+    for name, marks in (("models", map(id, models)), ("paths", map(str, given.get("paths", ())))):
+        if max(Counter(marks).values(), default=1) > 1:
+            raise ValueError(f"{name}: expected different ones, got one of them twice")
     for number, model in enumerate(models):
+        model.eval()  # as all are trained, whatever mode they came in
         if nnx.graphdef(model) != nnx.graphdef(models[0]):
             raise ValueError(f"models: expected one architecture, model {number} is unlike model 0")
     forms = [_form(_per_epoch(loss, epochs)) for loss in losses]
@@ -302,6 +279,14 @@ def _check_many(models, losses, epochs, **given):
                 "losses: expected one function with settings of the same shapes and types, "
                 f"model {number} has not model 0's"
             )
+
+
+def _count(values):
+    """How many values there are; what it is that has no length, such as a single key."""
+    try:
+        return len(values)
+    except TypeError:
+        return f"a single {type(values).__name__}"
 
 
 def _form(losses):
@@ -316,11 +301,10 @@ def _losses_of_many(losses, epochs):
     return [_stacked(of_epoch) for of_epoch in zip(*by_model, strict=True)]
 
 
-def _device_mesh(models):
-    """As many of this process's devices as the number of models divides over; None for one."""
-    devices = jax.local_devices()
-    used = max(n for n in range(1, len(devices) + 1) if models % n == 0)
-    return Mesh(np.array(devices[:used]), ("models",)) if used > 1 else None
+def _keys_of_many(keys, epochs):
+    """For every epoch the keys of all models."""
+    with jax.debug_key_reuse(False):  # as in `fit_many`
+        return list(jax.vmap(lambda key: jax.random.split(key, epochs), 0, 1)(jnp.stack(keys)))
 
 
 def fit_many(
@@ -331,28 +315,33 @@ def fit_many(
     models: of one architecture, each with its own weights (its seed), trained in place; losses:
     one for each model, each as in `fit`, of one function with settings of their own (c, beta);
     keys: one for each; rates: factors on the optimizer's updates, one for each (default 1). The
-    models are spread over this process's devices, as far as their number divides. Each model
-    becomes what `fit` would have made of it, but for rounding. Other arguments as in `fit`.
+    models are spread over this process's devices. Each becomes what `fit` would have made of it,
+    but for rounding. Other arguments as in `fit`.
 
-    Raises ValueError where the models, losses, keys or rates do not match, and as `fit`.
+    Raises ValueError where the models, losses, keys or rates do not match, and as `fit`: after an
+    error all models hold the last epoch that all of them finished.
     """
     _check_fit(images, test_images, epochs, batch_size)
-    _check_many(models, losses, epochs, keys=keys, rates=rates)
-    optimizers = [optimizer] * len(models)
-    if rates is not None:
-        optimizers = [_at_its_rate(optimizer, rate) for rate in rates]
-    (graphdef, *_), states = zip(*map(_split, models, optimizers), strict=True)
-    mesh = _device_mesh(len(models))
-    states = _placed(_stacked(states), mesh, ("models",))
+    given = {} if rates is None else {"rates": rates}
+    _check_many(models, losses, epochs, keys=keys, **given)
+    splits = [
+        _split(model, optimizer, rate)
+        for model, rate in zip(models, rates or [None] * len(models), strict=True)
+    ]
+    graphdef, mesh = splits[0][0], device_mesh(len(models))
+    # Every device has as many models: what is missing is filled up with the first one.
+    group = [*range(len(models)), *[0] * (-len(models) % (mesh.size if mesh else 1))]
+    states = _stacked([splits[number][1] for number in group])
+    losses = _losses_of_many([losses[number] for number in group], epochs)
+    keys = _keys_of_many([keys[number] for number in group], epochs)
+    states, losses, keys = placed((states, losses, keys), mesh, ("models",))
     shared = jnp.asarray(images), None if test_images is None else jnp.asarray(test_images)
-    images, test_images = _placed(shared, mesh)
+    images, test_images = placed(shared, mesh)
     finished, rows = None, [[] for _ in models]
     try:
         # JAX's check for keys used twice takes it for a use that vmap moves the axes of an array of
         # keys; `fit`, the same program for one model, passes it.
         with _progress(epochs) as bar, jax.debug_key_reuse(False):
-            keys = jax.vmap(lambda key: jax.random.split(key, epochs), 0, 1)(jnp.stack(list(keys)))
-            losses = _losses_of_many(losses, epochs)
             for epoch, (loss, epoch_keys) in enumerate(zip(losses, keys, strict=True), start=1):
                 states, terms, test_terms = _epoch_of_many(
                     graphdef, states, loss, images, test_images, epoch_keys, batch_size, mesh
@@ -362,7 +351,8 @@ def fit_many(
                 of_all = jax.device_get((terms, test_terms, norms))
                 for number in range(len(models)):
                     own, own_test, norm = jax.tree.map(lambda leaf, i=number: leaf[i], of_all)
-                    _check_finite(own["loss"], norm, epoch, f"model {number}'s")
+                    whose = f"model {number}'s", "all models keep"
+                    _check_finite(own["loss"], norm, epoch, *whose)
                     rows[number].append(_row(epoch, own, own_test))
                 finished = nnx.state(trained)
                 bar.update()
@@ -370,13 +360,8 @@ def fit_many(
         if finished is not None:
             states = _unstacked(finished, len(models), mesh)
             for model, own in zip(models, states, strict=True):
-                nnx.update(model, own if mesh is None else _at_home(own))
+                nnx.update(model, at_home(own, mesh))
     return [pd.DataFrame(of_model) for of_model in rows]
-
-
-def _arrays(model):
-    leaves, _ = jax.tree_util.tree_flatten_with_path(nnx.to_pure_dict(nnx.state(model)))
-    return {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in leaves}
 
 
 def _programs(model, images, loss, *, epochs, batch_size, optimizer, key, test_images=None):
@@ -404,42 +389,12 @@ def _fingerprint(model, images, loss, *, programs=None, mesh=None, **settings):
     leaves = [np.asarray(leaf).tolist() for leaf in jax.tree.leaves(losses)]
     return {
         "program": programs or _programs(model, images, loss, **settings),
-        "initial weights": digest(_arrays(model)),
+        "initial weights": digest(weights(model)),
         "images": digest({"train": images, "test": () if test_images is None else test_images}),
         "loss settings": [order, leaves],
         "key": np.asarray(jax.random.key_data(key)).tolist(),
         "budget": f"{epochs} epochs of batches of {batch_size}",
     }
-
-
-def save_checkpoint(path, model, history, fingerprint):
-    """Write weights and history, atomically, with the fingerprint of what made them."""
-    columns = {f"history/{name}": history[name].to_numpy() for name in history}
-    save_arrays(path, _arrays(model) | columns, {"fingerprint": fingerprint})
-
-
-def load_checkpoint(path, model, fingerprint) -> pd.DataFrame:
-    """Put stored weights into `model` and return the stored history.
-
-    Raises FileNotFoundError, or ValueError if the file is damaged or does not match.
-    """
-    arrays, about = load_arrays(path)
-    stored = about.get("fingerprint", {})
-    differs = [part for part in fingerprint if stored.get(part) != fingerprint[part]]
-    if differs:
-        raise ValueError(f"{Path(path).name} was trained with a different {' and '.join(differs)}")
-    history = {
-        name.removeprefix("history/"): arrays.pop(name)
-        for name in list(arrays)
-        if name.startswith("history/")
-    }
-    state = nnx.state(model)
-    pure = nnx.to_pure_dict(state)
-    leaves, structure = jax.tree_util.tree_flatten_with_path(pure)
-    loaded = [jnp.asarray(arrays[jax.tree_util.keystr(keys)]) for keys, _ in leaves]
-    nnx.replace_by_pure_dict(state, jax.tree.unflatten(structure, loaded))
-    nnx.update(model, state)
-    return pd.DataFrame(history)
 
 
 def _load_if_same(path, model, fingerprint):

@@ -4,34 +4,18 @@ import os
 import shutil
 import tempfile
 
-import pytest
-
 collect_ignore = ["browser"]  # asks for a browser: `make test-browser` names it
 
 # Set on import, before any test module or kernel reads them; kernels inherit the environment.
-OUTPUT_DIR = tempfile.mkdtemp(prefix="latent-bits-")
-os.environ["LATENT_BITS_OUTPUT_DIR"] = OUTPUT_DIR
+# notebooks/conftest.py imports this file once more: who comes second uses the first one's folder.
+MADE_HERE = None
+if os.environ.get("LATENT_BITS_OUTPUT_DIR") != os.environ.get("LATENT_BITS_TEST_DIR", ""):
+    MADE_HERE = tempfile.mkdtemp(prefix="latent-bits-")
+    os.environ["LATENT_BITS_OUTPUT_DIR"] = os.environ["LATENT_BITS_TEST_DIR"] = MADE_HERE
 os.environ["LATENT_BITS_PROGRESS"] = "0"
-
-
-def pytest_collection_modifyitems(items):
-    """Skip the studies of real images, with the reason, where there is neither file nor network."""
-    studies = [item for item in items if item.path.name.startswith(("06_", "07_"))]
-    if not studies:
-        return
-    from helpers.digits import load_digits
-
-    try:
-        for item in studies:
-            names = ("mnist", "fashion_mnist") if item.path.name.startswith("06_") else ("mnist",)
-            for name in names:
-                for part in ("train", "test"):
-                    load_digits(name, part)
-    except FileNotFoundError as error:
-        for item in studies:
-            item.add_marker(pytest.mark.skip(reason=str(error).splitlines()[0]))
 
 
 def pytest_unconfigure():
     """Remove what was written."""
-    shutil.rmtree(OUTPUT_DIR)
+    if MADE_HERE:
+        shutil.rmtree(MADE_HERE)

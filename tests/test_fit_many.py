@@ -103,6 +103,23 @@ def test_it_is_one_program(images, monkeypatch):
     assert original._cache_size() == before + 1
 
 
+def test_other_rates_compile_nothing_again(images):
+    settings = SETTINGS | {"optimizer": OPTIMIZER, "keys": keys()}
+    for rates in ((1.0, 3.0, 0.1), (1.0, 3.0, 0.1), (2.0, 0.2, 0.5)):
+        before = training._epoch_of_many._cache_size()
+        fit_many(models(Autoencoder), images, [autoencoder_loss] * 3, rates=rates, **settings)
+    assert training._epoch_of_many._cache_size() == before
+
+
+def test_the_mode_that_a_model_comes_in_does_not_matter(images):
+    some = models(Autoencoder)
+    some[1].train()
+    settings = SETTINGS | {"optimizer": OPTIMIZER, "keys": keys()}
+    fit_many(some, images, [autoencoder_loss] * 3, **settings)
+    with pytest.raises(ValueError, match="paths: expected different ones, got one of them twice"):
+        fit_many_or_load(["a", "b", "a"], some, images, [autoencoder_loss] * 3, **settings)
+
+
 def nan_from(model, images, key, limit):
     error, _ = autoencoder_loss(model, images, key)
     error = jnp.where(error < limit, error, jnp.nan)
@@ -114,7 +131,8 @@ def test_a_loss_that_is_not_finite_names_the_model_and_leaves_the_last_epoch(ima
     plans = [[never] * 3, [never, now, never], [never] * 3]
     together, one_epoch = models(Autoencoder), models(Autoencoder)
     settings = SETTINGS | {"optimizer": OPTIMIZER}
-    with pytest.raises(FloatingPointError, match=r"model 1's loss became nan in epoch 2, step 1"):
+    told = r"model 1's loss became nan in epoch 2, step 1 of 3; all models keep .* of epoch 1"
+    with pytest.raises(FloatingPointError, match=told):
         fit_many(together, images, plans, keys=keys(), **settings)
     three = [jax.random.split(key, 3) for key in keys()]
     for model, first in zip(one_epoch, three, strict=True):
@@ -140,7 +158,10 @@ def test_a_loss_that_is_not_finite_names_the_model_and_leaves_the_last_epoch(ima
             {"losses": [Partial(vae_loss, c=c, beta=1.0) for c in (0.1, 1, 0.5)]},
             "losses: expected one function with .*, model 1 has not model 0's",
         ),
-        ({"losses": autoencoder_loss}, "losses: expected 3, one for each model, got function"),
+        ({"losses": autoencoder_loss}, "losses: expected 3, .*, got a single function"),
+        ({"keys": jax.random.key(0)}, "keys: expected 3, .*, got a single PRNGKeyArray"),
+        ({"keys": None}, "keys: expected 3, .*, got a single NoneType"),
+        ({"models": models()[:1] * 3}, "models: expected different ones, got one of them twice"),
         (
             {"models": [*models()[:2], VariationalAutoencoder(3, **SMALL, rngs=nnx.Rngs(0))]},
             "models: expected one architecture, model 2 is unlike model 0",

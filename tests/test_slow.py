@@ -20,7 +20,7 @@ TREE_MODE = {"NNX_GRAPH_MODE": "false", "NNX_GRAPH_UPDATES": "false"}
 KEY_REUSE = {"JAX_DEBUG_KEY_REUSE": "1"}
 # What this test run, or the make or git that started it, has put into the environment.
 FOREIGN = ("LATENT_BITS_OUTPUT_DIR", "LATENT_BITS_PROGRESS", "PYTEST_", "MAKE", "MFLAGS")
-FOREIGN += ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")
+FOREIGN += ("LATENT_BITS_TEST_DIR", "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")
 HALF_AN_HOUR = 1800
 # How far a rerun on another machine may lie from the committed numbers: rounding alone moves what
 # is computed (01); training is chaotic and turns rounding into what another seed would change, here
@@ -62,10 +62,10 @@ def unit_tests(folder=ROOT, python=sys.executable, **environment):
 
 
 def notebook_tests(pattern, output_dir, **environment):
-    """Notebooks by nbmake; tests/conftest.py is not loaded there, so the folder is set here."""
+    """Notebooks by nbmake, in a folder that their next run reads."""
     notebooks = sorted(ROOT.glob(f"notebooks/{pattern}.ipynb"))
     assert notebooks, f"no notebooks match {pattern}"
-    settings = {"LATENT_BITS_OUTPUT_DIR": str(output_dir), "LATENT_BITS_PROGRESS": "0"}
+    settings = {"LATENT_BITS_OUTPUT_DIR": str(output_dir), "LATENT_BITS_TEST_DIR": str(output_dir)}
     command = [sys.executable, "-m", "pytest", "-q", "--nbmake", *notebooks]
     return call(*command, **settings, **environment)
 
