@@ -11,6 +11,7 @@ import pytest
 
 from helpers.commands import main, read_numbers, readme_text
 from helpers.pairs import CommandError, pair_problems
+from helpers.readme import results_of
 from helpers.storage import ROOT
 
 SOURCE = """\
@@ -49,6 +50,17 @@ NUMBERS = {
             {"model": "CNN", "batch": 256, "images_per_second": {"fit": 900.0, "PyTorch": 1000.0},
              "fit_over": {"PyTorch": 0.9}, "share_of_the_limit": 0.2},
         ]},
+        "groups": {"rows": [{"model": "AE", "models": 5, "together": 1.049}]},
+        "convolutions": {"rows": [
+            {"layers": "ours", "images_per_second": 1600.0},
+            {"layers": "ours", "images_per_second": 900.0},
+            {"layers": "xla", "images_per_second": 400.0},
+        ]},
+        "startup": {"no cache": {"import": 1.0, "all": 5.94}, "warm cache": {"all": 2.31}},
+        "walkthrough": {"01": {"training": 10.4, "compile": 30.0, "all": 40.4},
+                        "02": {"training": 59.7, "compile": 9.0, "all": 68.7}},
+        "growth": {"train": [{"n": 2048, "seconds": 0.1, "peak_bytes": 2**30},
+                             {"n": 4096, "seconds": 0.16, "peak_bytes": 2**31}]},
         "about": {"throughput": {"machine": "Linux x86_64", "cores": 2,
                                  "date": "2026-11-21", "versions": {"jax": "0.10.2"}}},
     },
@@ -226,6 +238,14 @@ def test_run_executes_and_a_rerun_changes_no_byte(repository, capsys):
     assert ipynb(repository).read_bytes() == first
 
 
+def test_run_ends_with_the_numbers_and_the_claims_of_what_ran():
+    lines = list(results_of(NUMBERS, ["02_autoencoder", "05_vae_by_hand"]))
+    assert [line.split()[-1] for line in lines] == ["02_autoencoder", "05_vae_by_hand"]
+    assert "squared error per held-out image" in lines[0]
+    assert " 1.234 " in lines[0]
+    assert lines[1].split()[:3] == ["the", "KL", "so"]
+
+
 def test_run_records_its_times_only_where_nothing_was_trained(repository, tmp_path):
     recorded = tmp_path / "output" / "figures" / "run.json"
     checkpoints = tmp_path / "output" / "data" / "checkpoints"
@@ -281,6 +301,11 @@ def test_readme_text_shows_the_numbers_between_its_marks():
     assert "| AE | 64 | 12,345 | 2.06 | 1.50 | 0.61 |\n" in text
     assert "| CNN | 256 | 900 |  | 0.90 | 0.20 |\n" in text
     assert "Measured 2026-11-21 on 2 cores (Linux x86_64); jax 0.10.2." in text
+    assert "- `fit_many`, times as fast as `fit` for one after the other: 5 × AE 1.05.\n" in text
+    assert "- The CNN with layers of our own: 4.0 times as fast as with XLA's.\n" in text
+    assert "is done after 5.9 s; 2.3 s with a warm cache.\n" in text
+    assert "- Notebooks 01 to 04 from nothing: 109 s (training 70 s, compile 39 s).\n" in text
+    assert "49 µs an image and 1,024 MiB for 2,048 images; 39 µs an image and 2,048 MiB" in text
     assert "\n`make studies`, from nothing trained: not yet run.\n" in text
     assert readme_text(text, NUMBERS) == text
 

@@ -8,11 +8,17 @@ import sys
 
 import jax
 import numpy as np
+import optax
 import pytest
+from flax import nnx
 from jax.sharding import Mesh
+from jax.tree_util import Partial
 
+from helpers import training
+from helpers.models import Autoencoder
+from helpers.objectives import autoencoder_loss
 from helpers.storage import ROOT
-from helpers.training import fit
+from helpers.training import fit, fit_or_load
 
 # Run in processes of their own: the number of devices is fixed once JAX has started.
 PROGRAM = """
@@ -162,3 +168,51 @@ def test_a_batch_that_does_not_divide_over_the_mesh_is_refused(batch_size, messa
             None, np.zeros((40, 28, 28)), None, epochs=1, batch_size=batch_size, optimizer=None,
             key=None, mesh=mesh,
         )  # fmt: skip
+
+
+@pytest.fixture
+def one_device():
+    return Mesh(np.array(jax.devices()[:1]), ("batch",))
+
+
+def small():
+    return Autoencoder(2, encoder_widths=(8,), decoder_widths=(8,), rngs=nnx.Rngs(0))
+
+
+SETTINGS = {"batch_size": 8, "optimizer": optax.adam(1e-3)}
+
+
+def nan_after(model, images, key, scale):
+    error, _ = autoencoder_loss(model, images, key)
+    return error * scale, {"loss": error * scale}
+
+
+def test_after_an_error_on_a_mesh_the_model_is_at_home_with_the_last_epoch(one_device):
+    images = np.random.default_rng(0).random((16, 28, 28), np.float32)
+    losses = [Partial(nan_after, scale=scale) for scale in (1.0, np.nan)]
+    broken, whole = small(), small()
+    with pytest.raises(FloatingPointError, match=r"epoch 2, step 1 of 2; .* weights of epoch 1"):
+        fit(broken, images, losses, epochs=2, mesh=one_device, key=jax.random.key(1), **SETTINGS)
+    first_key = jax.random.split(jax.random.key(1), 2)[0]
+    graphdef, state = training._split(whole, SETTINGS["optimizer"])
+    state, *_ = training._epoch(graphdef, state, losses[0], images, None, first_key, 8)
+    nnx.update(whole, nnx.state(nnx.merge(graphdef, state)[0]))
+    for ours, theirs in zip(*(jax.tree.leaves(nnx.state(m)) for m in (broken, whole)), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5)
+        assert not ours.committed, "bound to no device of the mesh"
+
+
+def test_a_checkpoint_is_good_with_and_without_a_mesh(one_device, tmp_path, monkeypatch):
+    images = np.random.default_rng(0).random((16, 28, 28), np.float32)
+
+    def run(**mesh):
+        key, path = jax.random.key(1), tmp_path / "model.npz"
+        settings = {"key": key, "epochs": 1} | SETTINGS | mesh
+        return fit_or_load(path, small(), images, autoencoder_loss, **settings)
+
+    made = run(mesh=one_device)
+    monkeypatch.setattr(training, "fit", None)  # calling it would fail
+    np.testing.assert_array_equal(run()["loss"], made["loss"])
+    monkeypatch.setattr(jax, "process_count", lambda: 2)
+    with pytest.raises(ValueError, match="mesh: expected one process, got 2: use `fit`"):
+        run(mesh=one_device)

@@ -83,6 +83,18 @@ def test_the_notebooks_never_use_a_key_twice(tmp_path):
     notebook_tests("0[1-4]*", tmp_path, **KEY_REUSE)
 
 
+SMALLEST = """
+import growth, startup
+growth.SIZES = {what: sizes[:1] for what, sizes in growth.SIZES.items()}
+assert all(row["seconds"] > 0 for rows in growth.measure().values() for row in rows)
+assert min(startup._once(None).values()) > 0
+"""
+
+
+def test_the_benchmarks_that_need_no_pytorch_run():
+    call(sys.executable, "-c", SMALLEST, PYTHONPATH=str(ROOT / "benchmarks"))
+
+
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory):
     """The present work tree, committed or not, as a repository to clone from: its address."""
