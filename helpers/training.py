@@ -322,12 +322,9 @@ def fit_many(
     error all models hold the last epoch that all of them finished.
     """
     _check_fit(images, test_images, epochs, batch_size)
-    given = {} if rates is None else {"rates": rates}
-    _check_many(models, losses, epochs, keys=keys, **given)
-    splits = [
-        _split(model, optimizer, rate)
-        for model, rate in zip(models, rates or [None] * len(models), strict=True)
-    ]
+    rates = [None] * len(models) if rates is None else rates
+    _check_many(models, losses, epochs, keys=keys, rates=rates)
+    splits = [_split(model, optimizer, rate) for model, rate in zip(models, rates, strict=True)]
     graphdef, mesh = splits[0][0], device_mesh(len(models))
     # Every device has as many models: what is missing is filled up with the first one.
     group = [*range(len(models)), *[0] * (-len(models) % (mesh.size if mesh else 1))]
@@ -369,8 +366,8 @@ def _programs(model, images, loss, *, epochs, batch_size, optimizer, key, test_i
     and all their constants."""
     graphdef, state = _split(model, optimizer)
     kinds = {jax.tree.structure(loss): loss for loss in _per_epoch(loss, epochs)}
-    texts = [
-        _epoch.lower(graphdef, state, loss, images, test_images, key, batch_size).as_text()
+    texts = [  # called just as `fit` calls it: what is lowered here is lowered for both
+        _epoch.lower(graphdef, state, loss, images, test_images, key, batch_size, None).as_text()
         for loss in kinds.values()
     ]
     return digest({"text": np.array(texts)})
