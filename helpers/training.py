@@ -2,10 +2,10 @@
 
 The loop follows Flax's performance guide: the model is split once into a static graph and a state,
 a whole epoch runs as one jitted `lax.scan` on the device (shuffling included), and the state is
-donated from epoch to epoch. Models that are alike train together under `vmap`, and a batch may be
-divided over a mesh of devices: JAX then inserts the communication. A loss is a function
-(model, images, key) -> (loss, terms); its settings are bound with `jax.tree_util.Partial`, so that
-a new c or beta compiles nothing again.
+donated from epoch to epoch. Models that are alike train in one program, and a batch may be divided
+over a mesh of devices: JAX then inserts the communication. A loss is a function (model, images,
+key) -> (loss, terms); its settings are bound with `jax.tree_util.Partial`, so that a new c or beta
+compiles nothing again.
 """
 
 import os
@@ -240,11 +240,16 @@ def fit(
 
 @partial(jax.jit, static_argnames=("graphdef", "batch_size", "mesh"), donate_argnames="states")
 def _epoch_of_many(graphdef, states, losses, images, test_images, keys, batch_size, mesh):
-    def epoch(state, loss, key):
+    def epoch(own):
         """`_epoch` of one model; the images are shared."""
+        state, loss, key = own
         return _epoch(graphdef, state, loss, images, test_images, key, batch_size)
 
-    states, *terms = jax.vmap(epoch)(states, losses, keys)
+    # Side by side, but in turns on a single CPU: there many models would push each other's weights
+    # out of its cache at every step.
+    in_turns = mesh is None and jax.default_backend() == "cpu"
+    every = partial(jax.lax.map, epoch) if in_turns else jax.vmap(epoch)
+    states, *terms = every((states, losses, keys))
     return constrained(states, mesh, ("models",)), *terms
 
 
@@ -310,13 +315,14 @@ def _keys_of_many(keys, epochs):
 def fit_many(
     models, images, losses, *, epochs, batch_size, optimizer, keys, rates=None, test_images=None
 ) -> list:
-    """`fit` for m models that are alike, as one vmapped program; a list of their histories.
+    """`fit` for m models that are alike, as one program; a list of their histories.
 
     models: of one architecture, each with its own weights (its seed), trained in place; losses:
     one for each model, each as in `fit`, of one function with settings of their own (c, beta);
     keys: one for each; rates: factors on the optimizer's updates, one for each (default 1). The
-    models are spread over this process's devices. Each becomes what `fit` would have made of it,
-    but for rounding. Other arguments as in `fit`.
+    models are spread over this process's devices, and vmapped (on a single CPU, which that would
+    slow down, they take turns). Each becomes what `fit` would have made of it, but for rounding.
+    Other arguments as in `fit`.
 
     Raises ValueError where the models, losses, keys or rates do not match, and as `fit`: after an
     error all models hold the last epoch that all of them finished.

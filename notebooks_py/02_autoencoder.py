@@ -323,7 +323,7 @@ plain.map("{:.2g}".format)
 # pushing everything down. A learning rate that rises slowly at the start may help too (the recipe's
 # schedule does that). One seed proves little, and to know which of the two is the cure we need a
 # control: small models, all by the recipe, from many seeds, most of them starting at the mean image and
-# some at grey. (The seeds of a group are trained as one compiled program; `vmap` makes that of `fit`.)
+# some at grey. (The seeds of a group are trained by one compiled program.)
 
 
 # %%

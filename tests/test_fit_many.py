@@ -52,7 +52,10 @@ def assert_equal_models(some, others, **tolerance):
             np.testing.assert_allclose(ours, theirs, **tolerance)
 
 
-def test_seeds_c_and_beta_each_get_what_fit_gives_them(images, test_images):
+@pytest.mark.parametrize("backend", ["cpu", "gpu"])  # in turns, side by side
+def test_seeds_c_and_beta_each_get_what_fit_gives_them(backend, images, test_images, monkeypatch):
+    monkeypatch.setattr(jax, "default_backend", lambda: backend)
+    training._epoch_of_many.clear_cache()
     together, alone = models(), models()
     settings = SETTINGS | {"optimizer": OPTIMIZER, "test_images": test_images}
     histories = fit_many(together, images, losses(), keys=keys(), **settings)
