@@ -1049,7 +1049,6 @@ save_figure(fig, "04_rate_and_distortion")
 # the frame.) A full marker is what a VAE pays (its KL), the
 # hollow one below it what it gets (exact $I$). PCA cannot get below the error of its eight numbers,
 # however fine the noise. The lower the rate, the closer the VAEs come to the limit.
-
 #
 # The AE was never trained with noise. How does it compare at the very error of a VAE? A root search
 # finds the noise at which it errs as much, always with the same draws, so that there is a root.
