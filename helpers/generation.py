@@ -57,11 +57,15 @@ def _refine(shape, distances, images, parameters):
     low, high = _ranges(images.shape[1])
 
     def residual(p, image):
+        """What is left of the image where the shape (x, y, size) = p is drawn: all its pixels."""
         branches = [partial(draw, distance, side=len(image)) for _, distance in distances]
         return (jax.lax.switch(shape, branches, *p) - image).ravel()
 
     def one(image, start):
+        """The best (x, y, size) for one image and one shape, by Levenberg and Marquardt."""
+
         def step(carry, _):
+            """One trial: taken, with less damping, if it lowers the error; else more damping."""
             p, error, damping = carry
             r, jacobian = residual(p, image), jax.jacfwd(residual)(p, image)
             normal = jacobian.T @ jacobian + damping * jnp.eye(3)
@@ -83,6 +87,7 @@ def _nearest(distances, images, parameters, templates):
     """For each shape, of images (n, side, side): parameters (shapes, n, 3), errors (shapes, n)."""
 
     def of_shape(shape):
+        """For every image the best fit of this shape."""
         flat, known = images.reshape(len(images), -1), templates[shape]
         start = jnp.argmin((known**2).sum(axis=1) / 2 - flat @ known.T, axis=1)
         return _refine(shape, distances, images, parameters[start])

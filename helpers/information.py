@@ -282,6 +282,7 @@ class BayesDecoding(NamedTuple):
 @jax.jit
 def _decode(z, mean, log_variance, images):
     def one(z):
+        """The answers for one z."""
         posterior = jax.nn.softmax(_log_density(z, mean, log_variance).sum(axis=1))
         return posterior.argmax(), posterior.max(), posterior @ images
 

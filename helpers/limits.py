@@ -90,6 +90,7 @@ def _pull(sources, p, reproductions, slope, log_q=None, log_z=None):
     product = partial(jnp.matmul, precision="highest")  # a GPU's quick products lose small d
 
     def chunk(sums, batch):
+        """The sums so far with those of some more sources, and their log z."""
         x, p, given = batch
         d = (x**2).sum(axis=1)[:, None] + energies - 2 * product(x, reproductions.T)
         exponent = -slope * jnp.maximum(d, 0)

@@ -33,6 +33,7 @@ def _uniform(fan_in):
     """
 
     def init(key, shape, dtype=jnp.float32):
+        """As Flax calls it."""
         return jax.random.uniform(key, shape, dtype, -1, 1) / fan_in**0.5
 
     return {"kernel_init": init, "bias_init": init}
@@ -97,6 +98,7 @@ class TransposedConvolution(_Kernel):
         seen = {0: ((0, 1),), 1: ((0, 2), (1, 0))}  # phase: (shift of x, row of the kernel)
 
         def phase(rows, columns):
+            """The output pixels in these rows and columns of every 2 x 2 block."""
             taps = [(di, dj, kernel[i, j]) for di, i in seen[rows] for dj, j in seen[columns]]
             inputs = jnp.concatenate([padded[:, a : a + h, b : b + w] for a, b, _ in taps], axis=3)
             return inputs @ jnp.concatenate([weights for *_, weights in taps], axis=1).T
@@ -222,6 +224,7 @@ class ConvolutionalVariationalAutoencoder(VariationalAutoencoder):
         self.latent_size, self.variance, self.side = latent_size, variance, SIDE
 
         def normalised(layer, features):
+            """A layer with what follows it."""
             norm = nnx.BatchNorm(
                 features, use_running_average=True, momentum=0.9, epsilon=1e-5, rngs=rngs
             )

@@ -85,6 +85,7 @@ def draw(shape, x, y, size, side=SIDE):
 @partial(jax.jit, static_argnames=("distances", "side"))
 def _draw_all(distances, side, indices, x, y, size):
     def one(index, x, y, size):
+        """One picture, by the distance that its index names."""
         branches = [partial(draw, distance, side=side) for distance in distances]
         return jax.lax.switch(index, branches, x, y, size)
 

@@ -206,6 +206,7 @@ def nearest_distance(images, others):
     energy = (others**2).sum(axis=1)
 
     def one(x):
+        """The least squared distance of one image."""
         products = jnp.matmul(others, x, precision="highest")  # a GPU's quick ones lose small d
         return jnp.min(energy - 2 * products) + x @ x
 

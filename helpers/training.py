@@ -104,6 +104,7 @@ def _epoch(graphdef, state, loss, images, test_images, key, batch_size, mesh=Non
     order = jax.random.permutation(shuffle_key, len(images))[: steps * batch_size]
 
     def step(state, batch):
+        """The state after one batch, and its terms."""
         rows, key = batch
         model, optimizer = nnx.merge(graphdef, state)
         terms = _step(model, optimizer, loss, divided(images[rows], mesh), key)
@@ -126,10 +127,11 @@ class _LiveLine:
         self.handle = display({"text/plain": ""}, raw=True, display_id=True)
 
     def write(self, text):
+        """Show the bar as it is now."""
         self.handle.update({"text/plain": text.strip("\r\n ")}, raw=True)
 
     def flush(self):
-        pass
+        """What tqdm asks of a file; nothing is held back here."""
 
 
 def _progress(epochs):
