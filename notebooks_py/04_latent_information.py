@@ -1167,6 +1167,7 @@ trained_both_ways = pd.DataFrame(
 ).dropna()
 worse = trained_both_ways["c lowered from 1"] - trained_both_ways["constant"]
 assert worse.iloc[0] > 1
+assert abs(worse.iloc[1]) < 0.2
 trained_both_ways.rename_axis("balance c·beta").round(2)
 
 # %% [markdown]
