@@ -142,9 +142,9 @@ def _cnn_flops():
     return 3 * (sum(products) + sum(linear)) - products[0]
 
 
-def _row(name, contestants, images, batch, flops, rounds=ROUNDS):
+def _row(name, contestants, images, batch, flops):
     product, product_flops = large_product()
-    times = in_turns(contestants | {"product": product}, rounds)
+    times = in_turns(contestants | {"product": product}, ROUNDS)
     peak = product_flops / times.pop("product")
     n = EPOCHS * (len(images) // batch) * batch
     row = {

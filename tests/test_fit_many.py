@@ -52,10 +52,16 @@ def assert_equal_models(some, others, **tolerance):
             np.testing.assert_allclose(ours, theirs, **tolerance)
 
 
-@pytest.mark.parametrize("backend", ["cpu", "gpu"])  # in turns, side by side
-def test_seeds_c_and_beta_each_get_what_fit_gives_them(backend, images, test_images, monkeypatch):
-    monkeypatch.setattr(jax, "default_backend", lambda: backend)
+@pytest.fixture(params=["cpu", "gpu"])  # models in turns, side by side
+def backend(request, monkeypatch):
+    """What the program is made for; none that was made so is left behind."""
+    monkeypatch.setattr(jax, "default_backend", lambda: request.param)
     training._epoch_of_many.clear_cache()
+    yield request.param
+    training._epoch_of_many.clear_cache()
+
+
+def test_seeds_c_and_beta_each_get_what_fit_gives_them(backend, images, test_images):
     together, alone = models(), models()
     settings = SETTINGS | {"optimizer": OPTIMIZER, "test_images": test_images}
     histories = fit_many(together, images, losses(), keys=keys(), **settings)

@@ -49,7 +49,8 @@ if devices * processes > 1:
     assert len(mesh.devices.flat) == len(jax.devices()) == devices * processes
 texts, run = [], training._epoch
 def seen(*arguments):
-    texts.append(run.lower(*arguments).compile().as_text())
+    if not texts:  # the same for every epoch
+        texts.append(run.lower(*arguments).compile().as_text())
     return run(*arguments)
 training._epoch = seen
 c = jax.numpy.float32(0.1)
