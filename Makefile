@@ -7,7 +7,7 @@ PYTHON ?= python3
 INSTALLED := .venv/.installed
 VENV := .venv/bin/python
 AS_ROOT = $$([ "$$(id -u)" = 0 ] || echo sudo)
-CODE := helpers tests notebooks_py benchmarks
+CODE := helpers tools tests notebooks_py benchmarks
 # The kernel called python3 is the one of this environment, whatever else is installed.
 export JUPYTER_PREFER_ENV_PATH := 1
 
@@ -15,10 +15,10 @@ help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 run: $(INSTALLED) ## execute notebooks 01 to 04 and show the headline results
-	@$(VENV) -m helpers.commands run
+	@$(VENV) -m tools.commands run
 
 studies: $(INSTALLED) ## execute the studies 05 to 07 on their own data (trains: half an hour)
-	@$(VENV) -m helpers.commands run 05 06 07
+	@$(VENV) -m tools.commands run 05 06 07
 
 test: $(INSTALLED) ## unit tests, pairs in sync, README numbers, all notebooks, shortened (minutes)
 	@$(VENV) -m pytest -m "not slow" tests --nbmake $(sort $(wildcard notebooks/*.ipynb))
@@ -42,23 +42,23 @@ lab: $(INSTALLED) ## open the notebooks in JupyterLab
 	@$(VENV) -m jupyterlab --ServerApp.root_dir="$(CURDIR)" --LabApp.default_url=/lab/tree/notebooks
 
 sync: $(INSTALLED) ## carry notebooks_py/*.py over to notebooks/*.ipynb (FORCE=1: over edits there)
-	@$(VENV) -m helpers.commands sync $(if $(FORCE),--force)
+	@$(VENV) -m tools.commands sync $(if $(FORCE),--force)
 
 lint: $(INSTALLED) ## check the code with ruff
 	@$(VENV) -m ruff check $(CODE)
 	@$(VENV) -m ruff format --check $(CODE)
 
 sweep: $(INSTALLED) ## seeds, plane, limit, CNN: what the notebooks only read (hours; resumes)
-	@$(VENV) -m helpers.commands sweep
+	@$(VENV) -m tools.commands sweep
 
 readme: $(INSTALLED) ## put the numbers of figures/*.json into README.md
-	@$(VENV) -m helpers.commands readme
+	@$(VENV) -m tools.commands readme
 
 address: $(INSTALLED) ## REPO=owner/name: the address in badges and set-up cells
-	@$(VENV) -m helpers.commands address "$(REPO)"
+	@$(VENV) -m tools.commands address "$(REPO)"
 
 site: $(INSTALLED) ## build site/: the notebooks as pages, and an explorer without a kernel
-	@$(VENV) -m helpers.commands site
+	@$(VENV) -m tools.commands site
 
 bench: $(INSTALLED) ## speed and growth, with PyTorch beside it (half an hour; ONLY="throughput")
 	@echo "Installing PyTorch into .venv-bench (5 GB; details in .venv/install.log)"
@@ -67,11 +67,11 @@ bench: $(INSTALLED) ## speed and growth, with PyTorch beside it (half an hour; O
 	  $(call stop,Installing PyTorch failed: check the network and the disk and try again; \
 	  details in .venv/install.log.)
 	@.venv-bench/bin/python benchmarks/bench.py $(ONLY)
-	@$(VENV) -m helpers.commands readme
+	@$(VENV) -m tools.commands readme
 
 clean: ## remove .venv, site, caches and whatever was generated or downloaded into data/
 	@rm -rf .venv .venv-bench site .pytest_cache .ruff_cache .hypothesis tests/browser/screenshots
-	@find helpers tests notebooks notebooks_py -depth \
+	@find helpers tools tests notebooks notebooks_py -depth \
 	  \( -name __pycache__ -o -name .ipynb_checkpoints \) -exec rm -rf {} +
 	@find data -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +
 

@@ -16,7 +16,7 @@ import walkthrough
 from machine import about
 
 from helpers import plotting  # noqa: F401 (the style of every figure)
-from helpers.results import record, recorded, save_figure
+from helpers.files import record, recorded, save_figure
 
 PARTS = {
     "throughput": throughput.measure,

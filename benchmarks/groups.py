@@ -11,7 +11,7 @@ from throughput import ADAM, LATENTS, C
 from helpers import recipes
 from helpers.models import Autoencoder, VariationalAutoencoder
 from helpers.objectives import autoencoder_loss, vae_loss
-from helpers.results import load_world
+from helpers.shapes import shape_world
 from helpers.training import fit, fit_many
 
 EPOCHS, ROUNDS = 10, 2  # few epochs would measure what a call costs, which is paid once
@@ -37,7 +37,7 @@ def _contestants(kind, loss, models, widths, images):
 
 def measure():
     """A row for each group: how many times as fast it is together."""
-    world = load_world()
+    world = shape_world()
     images = world.images[recipes.world_split(world)[0]]
     rows = []
     for name, kind, loss, models, widths in GROUPS:

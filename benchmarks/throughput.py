@@ -26,7 +26,7 @@ from helpers.models import (
     VariationalAutoencoder,
 )
 from helpers.objectives import autoencoder_loss, vae_loss
-from helpers.results import load_world
+from helpers.shapes import shape_world
 from helpers.training import fit
 
 LATENTS, C = recipes.LATENT_SIZE, recipes.C
@@ -194,7 +194,7 @@ def convolutional(images):
 
 def measure():
     """Images per second of every contestant, ratios, and shares of the machine's peak."""
-    world = load_world()
+    world = shape_world()
     images = world.images[recipes.world_split(world)[0]]
     torch.set_num_threads(len(cores()))
     rows = [*perceptrons(images), convolutional(images[:2048])]

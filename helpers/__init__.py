@@ -1,5 +1,5 @@
-"""Latent Bits: the small package behind the notebooks.
+"""Latent Bits: the small package behind the notebooks. Data flows one way through its rooms:
 
-Data flows one way through its rooms:
-shapes -> models + objectives -> training -> information / generation -> plotting / results.
+shapes, digits -> models + objectives -> training -> checkpoints -> recipes -> generation /
+information / limits -> plotting / files.
 """

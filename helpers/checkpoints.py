@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from flax import nnx
 
-from helpers.storage import load_arrays, save_arrays
+from helpers.files import load_arrays, save_arrays
 
 
 def weights(model) -> dict:

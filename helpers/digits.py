@@ -17,8 +17,7 @@ import numpy as np
 from IPython import get_ipython
 from tqdm import tqdm
 
-from helpers.results import output_folder
-from helpers.storage import ROOT
+from helpers.files import ROOT, output_folder
 
 with warnings.catch_warnings():  # pooch asks for Jupyter widgets, for a bar that is not used here
     warnings.filterwarnings("ignore", message="IProgress not found")

@@ -174,6 +174,11 @@ def sample_prior(model, key, n: int):
     return model.decode(jax.random.normal(key, (n, model.latent_size)))
 
 
+def fitted_gaussian(codes, key, n):
+    """n draws (n, L) from the Gaussian with the mean and covariance of codes (m, L)."""
+    return jax.random.multivariate_normal(key, codes.mean(axis=0), jnp.cov(codes.T), (n,))
+
+
 def interpolate(model, start, end, steps: int):
     """Decode the straight line between two codes (L,): images (steps, 28, 28), both ends included.
 

@@ -15,17 +15,11 @@ import numpy as np
 import pandas as pd
 from jax.scipy.special import entr, logsumexp
 
+from helpers.checks import check_finite, check_probabilities
 from helpers.objectives import gaussian_kl
 from helpers.shapes import FACTORS
 
 AT_ONCE = 2**20  # numbers of memory: so many draws of z are held against all images at a time
-
-
-def check_finite(**arrays):
-    """Raise a ValueError that names the first array with an entry that is nan or infinite."""
-    for name, array in arrays.items():
-        if not np.all(np.isfinite(array)):
-            raise ValueError(f"{name}: expected finite entries, got nan or inf")
 
 
 def _check_codes(mean, log_variance):
@@ -37,19 +31,6 @@ def _check_codes(mean, log_variance):
         )
     check_finite(mean=mean, log_variance=log_variance)
     return mean, log_variance
-
-
-def check_probabilities(probabilities, n):
-    """probabilities as an array (n,), uniform for None; ValueError if they are none."""
-    if probabilities is None:
-        return np.full(n, 1 / n)
-    p = np.asarray(probabilities, float)
-    if p.shape != (n,) or not np.all(p >= 0) or not abs(p.sum() - 1) < 1e-6:
-        raise ValueError(
-            f"probabilities: expected {n}, one per image, none negative, that sum to 1, "
-            f"got shape {p.shape} and sum {p.sum():g}"
-        )
-    return p
 
 
 def _check_draws(draws):

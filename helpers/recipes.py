@@ -10,7 +10,8 @@ import numpy as np
 from flax import nnx
 from jax.tree_util import Partial
 
-from helpers.generation import coverage, nearest_shape, sample_prior, validity
+from helpers.files import checkpoint
+from helpers.generation import coverage, fitted_gaussian, nearest_shape, sample_prior, validity
 from helpers.information import bayes_decode, rate_audit
 from helpers.models import Autoencoder, VariationalAutoencoder
 from helpers.objectives import (
@@ -19,7 +20,6 @@ from helpers.objectives import (
     total_correlation_loss,
     vae_loss,
 )
-from helpers.results import checkpoint
 from helpers.shapes import split
 from helpers.training import adam, fit_many_or_load, fit_or_load
 
@@ -203,11 +203,6 @@ def single_shapes(name, losses, images, *, seeds):
     losses = [losses] * len(models)
     train_many(names, models, images, losses, epochs=len(losses[0]), seeds=seeds)
     return models
-
-
-def fitted_gaussian(codes, key, n):
-    """n draws (n, L) from the Gaussian with the mean and covariance of codes (m, L)."""
-    return jax.random.multivariate_normal(key, codes.mean(axis=0), jnp.cov(codes.T), (n,))
 
 
 def measure_autoencoder(model, images, test_images, key, n=N_SAMPLES) -> dict:

@@ -27,7 +27,7 @@ from tqdm import tqdm
 
 from helpers.checkpoints import load_checkpoint, save_checkpoint, weights
 from helpers.devices import at_home, constrained, device_mesh, divided, placed
-from helpers.storage import digest
+from helpers.files import digest
 
 
 @cache

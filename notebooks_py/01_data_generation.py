@@ -73,9 +73,9 @@ from IPython.display import Markdown, display
 
 # %%
 from helpers.exercises import check
+from helpers.files import load_arrays, output_folder, record, save_arrays, save_figure
 from helpers.plotting import curves, image_grid, image_maps, image_rows, rate_distortion_plane
 from helpers.recipes import world_split
-from helpers.results import load_world, output_folder, record, save_figure
 from helpers.shapes import (
     FACTORS,
     POSITIONS,
@@ -88,7 +88,6 @@ from helpers.shapes import (
     shape_world,
     split,
 )
-from helpers.storage import load_arrays
 
 # %% [markdown]
 # Here is where we are going: twenty images of the world, drawn at random. Each is a grid of
@@ -434,23 +433,28 @@ display(
 # %% [markdown]
 # ### The stored world
 #
-# `load_world()` writes the world to `data/shapes.npz` the first time, with a checksum. From then on
-# it reads the file, verifies it, and renders anew if it is damaged. We start from no file.
+# `shape_world()` renders the world in less time than a file of it takes to load, so that is what
+# the later notebooks call. For programs other than ours we store it once, as `data/shapes.npz`:
+# the images, their factors, the settings that they were made with, and a checksum.
 
 # %%
+world = shape_world()
+settings = {
+    "shapes": world.shapes,
+    "x and y": POSITIONS.tolist(),
+    "sizes": SIZES.tolist(),
+    "entropy_bits": world.entropy_bits,
+}
 path = output_folder("data") / "shapes.npz"
-path.unlink(missing_ok=True)
-world = load_world()  # renders and stores
-again = load_world()  # reads and verifies
-assert np.array_equal(world.images, again.images)
-assert np.array_equal(world.factors, again.factors)
+save_arrays(path, {"images": world.images, "factors": world.factors}, settings)
 
 # %% [markdown]
-# What does the file hold?
+# What does the file hold? `load_arrays` reads it and verifies the checksum.
 
 # %%
 arrays, about = load_arrays(path)
 for name, array in arrays.items():
+    assert np.array_equal(array, getattr(world, name))
     print(f"{name}: {array.dtype} {array.shape}")
 for name, value in about.items():
     print(f"{name}: {value}")

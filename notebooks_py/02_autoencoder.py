@@ -69,11 +69,18 @@ from jax.tree_util import Partial
 
 from helpers import plotting, recipes
 from helpers.exercises import check
-from helpers.generation import coverage, interpolate, nearest_shape, sample_prior, validity
+from helpers.files import record, save_figure
+from helpers.generation import (
+    coverage,
+    fitted_gaussian,
+    interpolate,
+    nearest_shape,
+    sample_prior,
+    validity,
+)
 from helpers.models import Autoencoder
 from helpers.objectives import autoencoder_loss, denoising_loss, squared_error
-from helpers.results import load_world, record, save_figure
-from helpers.shapes import SHAPES, random_shapes, render
+from helpers.shapes import SHAPES, random_shapes, render, shape_world
 from helpers.training import fit, train_step
 
 # %% [markdown]
@@ -97,7 +104,7 @@ SEED = 0
 # quality below is made on the held-out images.
 
 # %%
-world = load_world()
+world = shape_world()
 train, test = recipes.world_split(world)
 train_images, test_images = jnp.asarray(world.images[train]), jnp.asarray(world.images[test])
 test_factors = world.factors[test]
@@ -619,7 +626,7 @@ ae_key, _ = jax.random.split(jax.random.fold_in(jax.random.key(SEED), 2))  # as 
 prior_key, fitted_key = jax.random.split(ae_key)
 generated = {
     "z ~ N(0, I)": sample_prior(model, prior_key, N_SAMPLES),
-    "z ~ fitted Gaussian": model.decode(recipes.fitted_gaussian(wide, fitted_key, N_SAMPLES)),
+    "z ~ fitted Gaussian": model.decode(fitted_gaussian(wide, fitted_key, N_SAMPLES)),
     "real codes": reconstructions,
 }
 judged = {name: nearest_shape(images) for name, images in generated.items()}
@@ -657,7 +664,7 @@ if FULL:
 # %%
 clouds = {
     "real codes": np.asarray(wide),
-    "fitted Gaussian": np.asarray(recipes.fitted_gaussian(wide, jax.random.key(SEED + 5), 2000)),
+    "fitted Gaussian": np.asarray(fitted_gaussian(wide, jax.random.key(SEED + 5), 2000)),
     "N(0, I)": np.asarray(jax.random.normal(jax.random.key(SEED + 6), (2000, LATENT_SIZE))),
 }
 save_figure(plotting.clouds(clouds), "02_where_the_codes_are")
@@ -699,7 +706,7 @@ rows = {}
 for first, second in pairs:
     a, b = pick[first], pick[second]
     rows[f"{first}\nto {second}"] = interpolate(model, codes[a], codes[b], 9)
-random_code = recipes.fitted_gaussian(wide, jax.random.key(SEED + 8), 1)[0]
+random_code = fitted_gaussian(wide, jax.random.key(SEED + 8), 1)[0]
 rows["square to a\nrandom code"] = interpolate(model, codes[pick["square"]], random_code, 9)
 rows["circle to cross\nin pixels"] = np.linspace(test_images[a], test_images[b], 9)
 marks = {name: nearest_shape(images).residual_share <= 0.05 for name, images in rows.items()}

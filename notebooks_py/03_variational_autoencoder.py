@@ -74,11 +74,18 @@ from scipy.stats import kstest
 from helpers import plotting, recipes
 from helpers.exercises import check
 from helpers.explorer import Explorer
-from helpers.generation import coverage, interpolate, nearest_shape, sample_prior, validity
+from helpers.files import record, save_figure
+from helpers.generation import (
+    coverage,
+    fitted_gaussian,
+    interpolate,
+    nearest_shape,
+    sample_prior,
+    validity,
+)
 from helpers.models import Autoencoder, VariationalAutoencoder
 from helpers.objectives import autoencoder_loss, gaussian_kl, squared_error, vae_loss
-from helpers.results import load_world, record, save_figure
-from helpers.shapes import random_shapes, render
+from helpers.shapes import random_shapes, render, shape_world
 
 # %% [markdown]
 # All knobs, in one cell. The tests run this notebook on a shortened budget with `FULL` off.
@@ -94,7 +101,7 @@ N_SAMPLES = recipes.N_SAMPLES
 SEED = 0
 
 # %%
-world = load_world()
+world = shape_world()
 train, test = recipes.world_split(world)
 train_images, test_images = jnp.asarray(world.images[train]), jnp.asarray(world.images[test])
 train_factors, test_factors = world.factors[train], world.factors[test]
@@ -661,7 +668,7 @@ ae_codes = autoencoder.encode(train_images)
 ae_key, ae_fitted_key = jax.random.split(ae_base)
 vae_fitted_key = jax.random.key(15)
 posterior_means = model.encode(train_images)[0]
-fitted = recipes.fitted_gaussian
+fitted = fitted_gaussian
 images_of = {
     "VAE, N(0, I)": samples,
     "VAE, Gaussian fitted to the means": model.decode(

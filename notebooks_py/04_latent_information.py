@@ -75,6 +75,7 @@ from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from helpers import plotting, recipes
 from helpers.exercises import check
 from helpers.explorer import Explorer
+from helpers.files import record, recorded, save_figure
 from helpers.information import (
     bayes_decode,
     channel_rate,
@@ -85,7 +86,6 @@ from helpers.information import (
 )
 from helpers.limits import blahut_arimoto, image_rate_distortion
 from helpers.objectives import gaussian_kl, squared_error
-from helpers.results import load_world, record, recorded, save_figure
 from helpers.shapes import FACTORS, shape_world
 
 # %% nbmake={"mock": {"DRAWS": 2, "EPOCHS": 2, "FULL": false, "SINGLE_EPOCHS": 2}}
@@ -110,7 +110,7 @@ SEED = 0
 # `decode`), $R$ a rate, $s$ the standard deviation of a noise.
 
 # %%
-world = load_world()
+world = shape_world()
 train, test = recipes.world_split(world)
 images, factors = jnp.asarray(world.images), world.factors
 vae, _ = recipes.variational_autoencoder(images[train], images[test], seed=SEED, epochs=EPOCHS)

@@ -75,10 +75,10 @@ from scipy.stats import multivariate_normal, norm
 # %%
 from helpers import plotting
 from helpers.exercises import check
+from helpers.files import record, save_figure
 from helpers.information import rate_audit
 from helpers.models import perceptron
 from helpers.objectives import gaussian_kl
-from helpers.results import record, save_figure
 from helpers.training import fit
 
 # %% nbmake={"mock": {"EPOCHS": 20, "FULL": false}}

@@ -72,11 +72,10 @@ from scipy.special import entr
 from helpers import plotting, studies
 from helpers.digits import load_digits
 from helpers.exercises import check
+from helpers.files import ROOT, record, recorded, save_figure
 from helpers.generation import sample_prior
 from helpers.models import VariationalAutoencoder
 from helpers.objectives import squared_error, vae_loss
-from helpers.results import record, recorded, save_figure
-from helpers.storage import ROOT
 
 # %% nbmake={"mock": {"CNN_EPOCHS": 1, "EPOCHS": 1, "FULL": false, "N_SAMPLES": 100, "N_TEST": 500, "N_TRAIN": 2048}}
 FULL = True

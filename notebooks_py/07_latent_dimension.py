@@ -76,7 +76,8 @@ from sklearn.decomposition import PCA
 from helpers import plotting, recipes, studies
 from helpers.digits import load_digits
 from helpers.exercises import check
-from helpers.generation import interpolate, sample_prior
+from helpers.files import ROOT, record, recorded, save_figure
+from helpers.generation import fitted_gaussian, interpolate, sample_prior
 from helpers.models import Autoencoder
 from helpers.objectives import (
     autoencoder_loss,
@@ -86,8 +87,6 @@ from helpers.objectives import (
     gaussian_kl,
     squared_error,
 )
-from helpers.results import record, recorded, save_figure
-from helpers.storage import ROOT
 
 # %% nbmake={"mock": {"EPOCHS": 2, "FULL": false, "N_PAIRS": 100, "N_TEST": 500, "N_TRAIN": 2000, "SHORT_EPOCHS": 1}}
 FULL = True
@@ -445,7 +444,7 @@ merging.round(3)
 zero = int(np.flatnonzero(test_labels == 0)[0])
 six = int(np.flatnonzero(test_labels == 6)[0])
 prior_keys = jax.random.split(jax.random.key(5), 3)
-fitted_codes = recipes.fitted_gaussian(codes["AE"], prior_keys[2], N_PAIRS)
+fitted_codes = fitted_gaussian(codes["AE"], prior_keys[2], N_PAIRS)
 random_pictures = {
     "AE, z ~ N(0, I)": sample_prior(aes[20], prior_keys[0], N_PAIRS),
     "AE, fitted Gaussian": aes[20].decode(fitted_codes),

@@ -9,10 +9,10 @@ import sys
 import nbformat
 import pytest
 
-from helpers.commands import main, read_numbers, readme_text
-from helpers.pairs import CommandError, pair_problems
-from helpers.readme import results_of
-from helpers.storage import ROOT
+from helpers.files import ROOT
+from tools.commands import main, read_numbers, readme_text
+from tools.pairs import CommandError, pair_problems
+from tools.readme import results_of
 
 SOURCE = """\
 # %% [markdown]

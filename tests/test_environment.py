@@ -8,7 +8,7 @@ import pytest
 
 from helpers import environment
 from helpers.environment import prepare, required
-from helpers.storage import ROOT
+from helpers.files import ROOT
 
 CACHE = "JAX_COMPILATION_CACHE_DIR"
 COMPILING = """

@@ -7,8 +7,8 @@ import pytest
 
 from helpers import recipes
 from helpers.exercises import EXERCISES, check
-from helpers.pairs import read_py
-from helpers.storage import ROOT
+from helpers.files import ROOT
+from tools.pairs import read_py
 
 SOLUTION = re.compile(
     r"<details><summary>Solution of (\d\d\.\d)</summary>.*?```python\n(.*?)```\n\n</details>",

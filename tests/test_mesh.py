@@ -15,9 +15,9 @@ from jax.sharding import Mesh
 from jax.tree_util import Partial
 
 from helpers import training
+from helpers.files import ROOT
 from helpers.models import Autoencoder
 from helpers.objectives import autoencoder_loss
-from helpers.storage import ROOT
 from helpers.training import fit, fit_or_load
 
 # Run in processes of their own: the number of devices is fixed once JAX has started.

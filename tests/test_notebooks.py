@@ -9,8 +9,8 @@ import jupytext
 import nbformat
 import pytest
 
-from helpers.pairs import pair_problems
-from helpers.storage import ROOT
+from helpers.files import ROOT
+from tools.pairs import pair_problems
 
 NOTEBOOKS = sorted(ROOT.glob("notebooks/*.ipynb"))
 WALK = {

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from flax import nnx
 
-import helpers.site
-from helpers.commands import main, read_numbers, readme_text
+import tools.site
+from helpers.files import ROOT
 from helpers.models import Autoencoder, VariationalAutoencoder
-from helpers.pairs import CommandError
-from helpers.results import load_world
-from helpers.site import build, pages, weights
-from helpers.storage import ROOT
+from helpers.shapes import shape_world
+from tools.commands import main, read_numbers, readme_text
+from tools.pairs import CommandError
+from tools.site import build, pages, weights
 
 NAMES = [path.stem for path in sorted(ROOT.glob("notebooks/*.ipynb"))]
 RESOURCES = {"script": "src", "img": "src", "link": "href", "iframe": "src", "source": "src"}
@@ -55,7 +55,7 @@ def site(tmp_path_factory):
     """The site of the committed notebooks, with small models, on a machine without npm."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LATENT_BITS_OUTPUT_DIR", str(tmp_path_factory.mktemp("output")))
-        patch.setattr(helpers.site, "headline_models", small_models)
+        patch.setattr(tools.site, "headline_models", small_models)
         patch.setattr(pages.shutil, "which", lambda name: None)
         readme = readme_text((ROOT / "README.md").read_text("utf-8"), read_numbers())
         yield build(ROOT, readme, tmp_path_factory.mktemp("built") / "site")
@@ -137,7 +137,7 @@ def _unpacked(site):
 
 
 def test_the_packed_decoders_decode_as_jax_does(site):
-    models, unpacked = small_models(load_world()), _unpacked(site)
+    models, unpacked = small_models(shape_world()), _unpacked(site)
     for name, (model, codes) in models.items():
         z = np.asarray(codes[::16])
         exact = np.asarray(model.decode(jnp.asarray(z))).reshape(len(z), -1)
@@ -156,9 +156,9 @@ def test_rounding_with_regard_to_the_inputs_beats_rounding_alone():
 
 def test_weights_that_grow_too_large_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(weights, "MOST_BYTES", 10)
-    world = load_world()
+    world = shape_world()
     with pytest.raises(CommandError, match="10 is the most: lower STEPS"):
-        helpers.site._export(tmp_path, world, small_models(world))
+        tools.site._export(tmp_path, world, small_models(world))
 
 
 @pytest.fixture
@@ -177,14 +177,14 @@ def test_a_build_that_fails_leaves_the_old_site(repository, monkeypatch):
     def fail(world):
         raise CommandError("no models today")
 
-    monkeypatch.setattr(helpers.site, "headline_models", fail)
+    monkeypatch.setattr(tools.site, "headline_models", fail)
     assert main(["site"], repository) == 1
     assert [path.name for path in (repository / "site").iterdir()] == ["old.html"]
     assert list(repository.glob(".site-*")) == []
 
 
 def test_a_build_replaces_the_old_site_and_repeats_itself(repository, monkeypatch):
-    monkeypatch.setattr(helpers.site, "headline_models", small_models)
+    monkeypatch.setattr(tools.site, "headline_models", small_models)
     built = []
     for _ in range(2):
         assert main(["site"], repository) == 0

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from helpers.commands import read_numbers
-from helpers.storage import ROOT
+from helpers.files import ROOT
+from tools.commands import read_numbers
 
 pytestmark = pytest.mark.slow
 

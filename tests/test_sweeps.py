@@ -5,9 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from helpers import sweeps, training
-from helpers.results import recorded
+from helpers import training
+from helpers.files import recorded
 from helpers.shapes import shape_world
+from tools import sweeps
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def small_world(monkeypatch):
     _, x, y, size = whole.factors.T
     some = np.flatnonzero((x < 14) & (y < 14) & np.isin(size, np.unique(size)[:2]))
     world = whole._replace(images=whole.images[some], factors=whole.factors[some])
-    monkeypatch.setattr(sweeps, "load_world", lambda: world)
+    monkeypatch.setattr(sweeps, "shape_world", lambda: world)
     monkeypatch.setattr(sweeps, "shape_world", lambda shapes: world)
     assert len(world.images) == 256
     return world

@@ -17,10 +17,10 @@ from flax import nnx
 from jax.tree_util import Partial
 
 from helpers import training
+from helpers.files import ROOT, save_arrays
 from helpers.models import Autoencoder, VariationalAutoencoder
 from helpers.objectives import autoencoder_loss, denoising_loss, squared_error, vae_loss
 from helpers.shapes import random_shapes
-from helpers.storage import ROOT, save_arrays
 from helpers.training import adam, fit, fit_or_load, load_checkpoint, save_checkpoint, train_step
 
 # One object for all tests: by it jit knows what it has compiled before.

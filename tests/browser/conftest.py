@@ -20,8 +20,8 @@ import jupytext
 import pytest
 from playwright.sync_api import sync_playwright
 
-from helpers.pairs import read_py, sync
-from helpers.storage import ROOT
+from helpers.files import ROOT
+from tools.pairs import read_py, sync
 
 DEFAULT_SHOTS = Path(__file__).parent / "screenshots"
 SHOTS = Path(os.environ.get("LATENT_BITS_SCREENSHOTS", DEFAULT_SHOTS)).resolve()

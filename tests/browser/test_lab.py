@@ -6,8 +6,8 @@ import pytest
 from conftest import shoot
 from playwright.sync_api import expect
 
-from helpers.pairs import pair_problems, read_ipynb
-from helpers.storage import ROOT
+from helpers.files import ROOT
+from tools.pairs import pair_problems, read_ipynb
 
 expect.set_options(timeout=120_000)
 TEN_MINUTES = 600_000  # milliseconds

@@ -10,12 +10,11 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-import helpers.site
-from helpers.commands import read_numbers, readme_text
+import tools.site
+from helpers.files import ROOT
 from helpers.generation import nearest_shape
-from helpers.results import load_world
-from helpers.shapes import random_shapes, render
-from helpers.storage import ROOT
+from helpers.shapes import random_shapes, render, shape_world
+from tools.commands import read_numbers, readme_text
 
 SCREENSHOTS = Path(__file__).with_name("screenshots")
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True,
@@ -35,7 +34,7 @@ def models():
     """The headline models with their codes, from this repository's data/ (trained if missing)."""
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("LATENT_BITS_OUTPUT_DIR", raising=False)
-        return helpers.site.headline_models(load_world())
+        return tools.site.headline_models(shape_world())
 
 
 @pytest.fixture(scope="session")
@@ -43,9 +42,9 @@ def address(models, tmp_path_factory):
     """The address of the site, built anew and served from files."""
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("LATENT_BITS_OUTPUT_DIR", raising=False)  # where MathJax is kept too
-        patch.setattr(helpers.site, "headline_models", lambda world: models)
+        patch.setattr(tools.site, "headline_models", lambda world: models)
         readme = readme_text((ROOT / "README.md").read_text("utf-8"), read_numbers())
-        folder = helpers.site.build(ROOT, readme, tmp_path_factory.mktemp("built") / "site")
+        folder = tools.site.build(ROOT, readme, tmp_path_factory.mktemp("built") / "site")
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
@@ -136,7 +135,7 @@ def test_shapes_are_rendered_as_in_python(visit):
 
     page = visit("explorer")
     _, parameters = random_shapes(jax.random.key(2), 60)
-    parameters = np.concatenate([parameters, load_world().factors[::400]])
+    parameters = np.concatenate([parameters, shape_world().factors[::400]])
     run = "all => all.map(p => Array.from(latentBits.render(...p)))"
     shown = np.array(page.evaluate(run, parameters.astype(float).tolist()))
     exact = render(parameters[:, 0].astype(int), *parameters[:, 1:].T).reshape(len(shown), -1)

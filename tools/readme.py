@@ -3,8 +3,8 @@
 import json
 from collections import Counter
 
-from helpers.pairs import CommandError
-from helpers.storage import ROOT
+from helpers.files import ROOT
+from tools.pairs import CommandError
 
 STUDIES = ("05", "06", "07")
 TIMED = {(): "run", STUDIES: "studies"}  # what is run: the file of its times, and its make target

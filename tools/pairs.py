@@ -13,7 +13,7 @@ import jupytext
 import nbformat
 from jupytext.combine import combine_inputs_with_outputs
 
-from helpers.storage import ROOT, write_atomically
+from helpers.files import ROOT, write_atomically
 
 WIDGET = "application/vnd.jupyter.widget-view+json"  # says nothing without a running kernel
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}

@@ -15,14 +15,13 @@ from jax.tree_util import Partial
 
 from helpers import plotting, recipes, studies
 from helpers.digits import load_digits
+from helpers.files import digest, output_folder, record, recorded, save_figure
 from helpers.generation import sample_prior
 from helpers.information import factor_information, mutual_information_gap
 from helpers.limits import image_rate_distortion
 from helpers.models import VariationalAutoencoder
 from helpers.objectives import gaussian_kl, squared_error
-from helpers.results import load_world, output_folder, record, recorded, save_figure
 from helpers.shapes import FACTORS, shape_world
-from helpers.storage import digest
 
 SEEDS = range(5)
 SLOPES = (5, 2.5, 1.6, 1.2, 1, 0.85, 0.7, 0.6, 0.5, 0.43, 0.37, 0.3, 0.25, 0.2, 0.16, 0.13, 0.11,
@@ -65,7 +64,7 @@ REPORT_RUNS = (  # (kind, data, latents, c, seed, improved)
 
 def headline(seeds=SEEDS, epochs=recipes.EPOCHS):
     """The headline AE and VAE over several seeds: figures/sweep.json, settings, values, spread."""
-    world = load_world()
+    world = shape_world()
     train_rows, test_rows = recipes.world_split(world)
     images, test_images = world.images[train_rows], world.images[test_rows]
     runs = []
@@ -105,7 +104,7 @@ def limit(slopes=SLOPES, tolerance=TOLERANCE):
 
     Left alone where the file there was made from the same images and settings.
     """
-    sources = {"world": load_world().images, "circles": shape_world(("circle",)).images}
+    sources = {"world": shape_world().images, "circles": shape_world(("circle",)).images}
     settings = {"slopes": list(slopes), "tolerance": tolerance, "sources": digest(sources)}
     there = (output_folder("figures") / "limit.json").exists()
     if there and recorded("limit")["settings"] == settings:
@@ -167,7 +166,7 @@ def _train_alike(plans, images, test_images, epochs):
 
 def plane(epochs=recipes.EPOCHS):
     """VAEs over c, beta-VAEs and ideas, each with its account: figures/plane.json, one seed."""
-    world = load_world()
+    world = shape_world()
     train_rows, test_rows = recipes.world_split(world)
     images, test_images = world.images[train_rows], world.images[test_rows]
     plans, models = list(_plane_plans(epochs)), []

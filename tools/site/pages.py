@@ -14,9 +14,8 @@ from nbconvert import HTMLExporter
 from nbconvert.filters import markdown2html
 from pygments.formatters import HtmlFormatter
 
-from helpers.pairs import CommandError, read_ipynb
-from helpers.results import output_folder
-from helpers.storage import write_atomically
+from helpers.files import output_folder, write_atomically
+from tools.pairs import CommandError, read_ipynb
 
 ASSETS = Path(__file__).with_name("assets")
 MATHJAX, SCRIPT = "3.2.2", "tex-svg-full.js"  # one file: letters are drawn, no font is fetched

@@ -1,4 +1,4 @@
-"""The commands behind the Makefile: `python -m helpers.commands <command>`."""
+"""The commands behind the Makefile: `python -m tools.commands <command>`."""
 
 import argparse
 import os
@@ -13,9 +13,9 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 from nbclient.util import run_sync
 
-from helpers.pairs import CommandError, read_ipynb, sync, write_ipynb
-from helpers.readme import TIMED, read_numbers, readme_text, results_of
-from helpers.storage import ROOT, write_atomically
+from helpers.files import ROOT, write_atomically
+from tools.pairs import CommandError, read_ipynb, sync, write_ipynb
+from tools.readme import TIMED, read_numbers, readme_text, results_of
 
 QUIET = {"LATENT_BITS_PROGRESS": "0", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
 WALK = ("01_", "02_", "03_", "04_")
@@ -75,7 +75,7 @@ def run(root=ROOT, names=()):
     `make studies` are recorded where nothing was trained or compiled before. Raises CommandError
     for a cell that fails.
     """
-    from helpers.results import output_folder, record
+    from helpers.files import output_folder, record
 
     sync(root)
     data = output_folder("data")
@@ -107,7 +107,7 @@ def readme(root=ROOT):
 
 def sweep(root=ROOT):
     """Compute what is too long for `run` (seeds, rate-distortion plane, limit), fill README.md."""
-    from helpers.sweeps import PARTS
+    from tools.sweeps import PARTS
 
     for part in PARTS:
         part()
@@ -133,7 +133,7 @@ def address(root=ROOT, repo=""):
 
 def site(root=ROOT):
     """Build site/: the notebooks as pages, an index, an explorer that decodes in the browser."""
-    from helpers.site import build
+    from tools.site import build
 
     text = readme_text((root / "README.md").read_text("utf-8"), read_numbers(root / "figures"))
     target = build(root, text)
@@ -142,7 +142,7 @@ def site(root=ROOT):
 
 def main(arguments=None, root=ROOT) -> int:
     """Run one command; what a user can mend is told in a line on stderr, with exit code 1."""
-    parser = argparse.ArgumentParser(prog="python -m helpers.commands")
+    parser = argparse.ArgumentParser(prog="python -m tools.commands")
     commands = parser.add_subparsers(dest="command", required=True)
     for command in (run, sync, readme, sweep, address, site):
         commands.add_parser(command.__name__, help=command.__doc__.splitlines()[0])

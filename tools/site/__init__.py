@@ -12,10 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from helpers import recipes
-from helpers.pairs import CommandError
-from helpers.results import load_world
-from helpers.shapes import POSITIONS, SHAPES, SIDE, SIZES
-from helpers.site import pages, weights
+from helpers.shapes import POSITIONS, SHAPES, SIDE, SIZES, shape_world
+from tools.pairs import CommandError
+from tools.site import pages, weights
 
 DOTS = 2048  # codes of the world behind a pad
 FURTHEST = 3.0  # how far the explorer goes from the mean code, in standard deviations
@@ -40,7 +39,7 @@ def _export(folder, world, models):
     packed, layers = weights.pack(rounded)
     if len(packed) >= weights.MOST_BYTES:
         raise CommandError(f"decoders.bin would hold {len(packed):,} bytes, {weights.MOST_BYTES:,} "
-                           "is the most: lower STEPS in helpers/site/weights.py.")  # fmt: skip
+                           "is the most: lower STEPS in tools/site/weights.py.")  # fmt: skip
     moved = max(
         weights.worst_pixel(models[name][0], rounded[name], z) for name, z in reached.items()
     )
@@ -75,7 +74,7 @@ def build(root, readme: str, target=None) -> Path:
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".site-") as temporary:
         folder, old = Path(temporary) / "new", Path(temporary) / "old"
         pages.write_pages(folder, root, readme)  # first: what may be missing shows at once
-        world = load_world()
+        world = shape_world()
         _export(folder, world, headline_models(world))
         if target.exists():
             os.replace(target, old)
