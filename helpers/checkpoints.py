@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from flax import nnx
 
-from helpers.files import load_arrays, save_arrays
+from .files import load_arrays, save_arrays
 
 
 def weights(model) -> dict:

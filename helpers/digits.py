@@ -17,7 +17,7 @@ import numpy as np
 from IPython import get_ipython
 from tqdm import tqdm
 
-from helpers.files import ROOT, output_folder
+from .files import ROOT, output_folder
 
 with warnings.catch_warnings():  # pooch asks for Jupyter widgets, for a bar that is not used here
     warnings.filterwarnings("ignore", message="IProgress not found")

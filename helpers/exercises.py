@@ -12,8 +12,8 @@ from IPython.display import Markdown
 from scipy.optimize import brentq
 from scipy.special import entr, logsumexp
 
-from helpers import recipes
-from helpers.shapes import shape_world
+from . import recipes
+from .shapes import shape_world
 
 TOLERANCE = 0.005  # relative: three digits will do
 

@@ -10,8 +10,8 @@ import numpy as np
 from flax import nnx
 from jax.scipy.stats import norm
 
-from helpers.generation import nearest_shape, validity
-from helpers.shapes import SHAPES
+from .generation import nearest_shape, validity
+from .shapes import SHAPES
 
 REACH = 3.0  # of a slider: where the prior has all but 0.3 % of its mass
 MAGNIFIED = 8  # screen pixels per pixel

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from helpers.shapes import SHAPES, SIDE, SIZES, draw, positions, render, signed_distances
+from .shapes import SHAPES, SIDE, SIZES, draw, positions, render, signed_distances
 
 _GAUSS_NEWTON_STEPS = 12
 _CHUNK = 256  # images fitted at a time: compiled once, and once for 1, whatever n is

@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 from jax.scipy.special import entr, logsumexp
 
-from helpers.checks import check_finite, check_probabilities
-from helpers.objectives import gaussian_kl
-from helpers.shapes import FACTORS
+from .checks import check_finite, check_probabilities
+from .objectives import gaussian_kl
+from .shapes import FACTORS
 
 AT_ONCE = 2**20  # numbers of memory: so many draws of z are held against all images at a time
 

@@ -16,7 +16,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 from scipy.special import entr
 
-from helpers.checks import check_finite, check_probabilities
+from .checks import check_finite, check_probabilities
 
 AT_ONCE = 2**23  # numbers of memory: so many images are held against all reproductions at a time
 STEP = 512  # reproductions are padded to multiples of this, so that few programs are compiled

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from helpers.shapes import SIDE
+from .shapes import SIDE
 
 ENCODER_WIDTHS = (256, 256)
 DECODER_WIDTHS = (256, 512, 512)  # to draw a sharp edge takes more than to see where it is

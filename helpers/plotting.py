@@ -9,7 +9,7 @@ from matplotlib.colors import ListedColormap
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
-from helpers.shapes import FACTORS, SHAPES
+from .shapes import FACTORS, SHAPES
 
 plt.style.use(Path(__file__).with_name("latent_bits.mplstyle"))
 

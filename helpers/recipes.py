@@ -10,18 +10,18 @@ import numpy as np
 from flax import nnx
 from jax.tree_util import Partial
 
-from helpers.files import checkpoint
-from helpers.generation import coverage, fitted_gaussian, nearest_shape, sample_prior, validity
-from helpers.information import bayes_decode, rate_audit
-from helpers.models import Autoencoder, VariationalAutoencoder
-from helpers.objectives import (
+from .files import checkpoint
+from .generation import coverage, fitted_gaussian, nearest_shape, sample_prior, validity
+from .information import bayes_decode, rate_audit
+from .models import Autoencoder, VariationalAutoencoder
+from .objectives import (
     autoencoder_loss,
     squared_error,
     total_correlation_loss,
     vae_loss,
 )
-from helpers.shapes import split
-from helpers.training import adam, fit_many_or_load, fit_or_load
+from .shapes import split
+from .training import adam, fit_many_or_load, fit_or_load
 
 LATENT_SIZE = 4
 EPOCHS = 100  # of the headline models

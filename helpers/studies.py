@@ -15,16 +15,16 @@ from jax.scipy.special import entr, logsumexp
 from jax.scipy.stats import norm
 from jax.tree_util import Partial
 
-from helpers import recipes
-from helpers.generation import sample_prior
-from helpers.information import rate_audit
-from helpers.models import (
+from . import recipes
+from .generation import sample_prior
+from .information import rate_audit
+from .models import (
     Autoencoder,
     ConvolutionalVariationalAutoencoder,
     VariationalAutoencoder,
     perceptron,
 )
-from helpers.objectives import (
+from .objectives import (
     binary_cross_entropy,
     cross_entropy_autoencoder_loss,
     cross_entropy_vae_loss,

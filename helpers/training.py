@@ -25,9 +25,9 @@ from jax.sharding import Mesh
 from jax.tree_util import Partial
 from tqdm import tqdm
 
-from helpers.checkpoints import load_checkpoint, save_checkpoint, weights
-from helpers.devices import at_home, constrained, device_mesh, divided, placed
-from helpers.files import digest
+from .checkpoints import load_checkpoint, save_checkpoint, weights
+from .devices import at_home, constrained, device_mesh, divided, placed
+from .files import digest
 
 
 @cache

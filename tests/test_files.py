@@ -1,4 +1,4 @@
-"""Files are written whole or not at all, read only if they are what was written; figures, numbers."""
+"""Files are written whole or not at all, and read only if they are what was written."""
 
 import json
 import os
