@@ -1,5 +1,6 @@
-"""Checkpoints: weights and history of a training run, with a fingerprint of all it depends on."""
+"""Checkpoints: weights and history of a training, with a fingerprint of all that it depends on."""
 
+from collections import Counter
 from pathlib import Path
 
 import jax
@@ -8,25 +9,32 @@ import numpy as np
 import pandas as pd
 from flax import nnx
 
-from .files import load_arrays, save_arrays
+from .files import digest, load_arrays, save_arrays
+from .runs import prepare
+from .training import fit_many, programs
 
 
-def weights(model) -> dict:
+def _weights(model) -> dict:
     """All arrays of a model (weights, running statistics), by their paths in it."""
     leaves, _ = jax.tree_util.tree_flatten_with_path(nnx.to_pure_dict(nnx.state(model)))
     return {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in leaves}
 
 
-def save_checkpoint(path, model, history, fingerprint):
+def save_checkpoint(path, model: nnx.Module, history: pd.DataFrame, fingerprint: dict):
     """Write weights and history, atomically, with the fingerprint of what made them."""
     columns = {f"history/{name}": history[name].to_numpy() for name in history}
-    save_arrays(path, weights(model) | columns, {"fingerprint": fingerprint})
+    save_arrays(path, _weights(model) | columns, {"fingerprint": fingerprint})
 
 
-def load_checkpoint(path, model, fingerprint) -> pd.DataFrame:
-    """Put stored weights into `model` and return the stored history.
+def load_checkpoint(path, model: nnx.Module, fingerprint: dict) -> pd.DataFrame:
+    """Put stored weights into `model`.
 
-    Raises FileNotFoundError, or ValueError if the file is damaged or does not match.
+    Returns:
+        The stored history.
+
+    Raises:
+        FileNotFoundError: where there is no such file.
+        ValueError: where it is damaged or was made by something else; the model is left as it was.
     """
     arrays, about = load_arrays(path)
     stored = about.get("fingerprint", {})
@@ -39,9 +47,86 @@ def load_checkpoint(path, model, fingerprint) -> pd.DataFrame:
         if name.startswith("history/")
     }
     state = nnx.state(model)
-    pure = nnx.to_pure_dict(state)
-    leaves, structure = jax.tree_util.tree_flatten_with_path(pure)
+    leaves, structure = jax.tree_util.tree_flatten_with_path(nnx.to_pure_dict(state))
     loaded = [jnp.asarray(arrays[jax.tree_util.keystr(keys)]) for keys, _ in leaves]
     nnx.replace_by_pure_dict(state, jax.tree.unflatten(structure, loaded))
     nnx.update(model, state)
     return pd.DataFrame(history)
+
+
+def _fingerprints(models, data, losses, keys, settings):
+    """What each training depends on, by part: equal fingerprints mean that it would compute the
+    same. The mesh does not count, nor does the group: they change no more than the rounding."""
+    settings = {name: value for name, value in settings.items() if name != "mesh"}
+    shared = {}
+    for model, loss, key in zip(models, losses, keys, strict=True):
+        run = prepare([model], data, [loss], keys=[key], **settings)
+        kinds = list(dict.fromkeys(map(jax.tree.structure, run.losses)))
+        if not shared:  # the models are alike
+            leaves = jax.tree.leaves_with_path((run.data, run.test_data))
+            shared = {
+                "program": digest({"text": np.array(programs(run))}),
+                "data": digest({jax.tree_util.keystr(path): leaf for path, leaf in leaves}),
+                "learning rates": digest({"rates": run.rates}),
+                "budget": f"{settings['epochs']} epochs of batches of {settings['batch_size']}",
+            }
+        yield shared | {
+            "initial weights": digest(_weights(model)),
+            "loss settings": [
+                [kinds.index(jax.tree.structure(loss)) for loss in run.losses],
+                [leaf.tolist() for leaf in jax.tree.leaves(run.losses)],
+            ],
+            "key": run.keys.tolist(),
+        }
+
+
+def _load_if_same(path, model, fingerprint):
+    """The stored history of this very training, its weights in `model`; None, said why, if there
+    is no such file."""
+    try:
+        return load_checkpoint(path, model, fingerprint)
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        print(f"Training anew: {error}.")
+        return None
+
+
+def fit_many_or_load(paths, models, data, losses, *, keys, **settings) -> list[pd.DataFrame]:
+    """`fit_many` of those models whose path does not hold the result of this very training.
+
+    A checkpoint that is damaged or was made from another model, data, settings or budget is
+    refused with a message, and its model trained anew.
+
+    Args:
+        paths: of the checkpoints, one for each model.
+        models, data, losses, keys, **settings: as in `fit_many`.
+
+    Returns:
+        A history for each model.
+
+    Raises:
+        ValueError: as `fit_many`; for a path given twice; for a job of several processes, each of
+            which might decide otherwise: use `fit` there.
+        FloatingPointError: as `fit_many`.
+    """
+    if jax.process_count() > 1:
+        raise ValueError(f"processes: expected one, got {jax.process_count()}: use `fit`")
+    if max(Counter(map(str, paths)).values(), default=1) > 1:
+        raise ValueError("paths: expected different ones, got one of them twice")
+    fingerprints = list(_fingerprints(models, data, losses, keys, settings))
+    histories = list(map(_load_if_same, paths, models, fingerprints))
+    missing = [number for number, history in enumerate(histories) if history is None]
+    if missing:
+        chosen = [[values[number] for number in missing] for values in (models, losses, keys)]
+        trained = fit_many(chosen[0], data, chosen[1], keys=chosen[2], **settings)
+        for number, history in zip(missing, trained, strict=True):
+            save_checkpoint(paths[number], models[number], history, fingerprints[number])
+            histories[number] = history
+    return histories
+
+
+def fit_or_load(path, model, data, loss, *, key, **settings) -> pd.DataFrame:
+    """`fit`, unless `path` holds the result of this very training: `fit_many_or_load` of one."""
+    (history,) = fit_many_or_load([path], [model], data, [loss], keys=[key], **settings)
+    return history

@@ -1,5 +1,7 @@
 """Checks of arguments: each error names the argument, what was expected and what came."""
 
+import numbers
+
 import numpy as np
 
 
@@ -21,3 +23,13 @@ def check_probabilities(probabilities, n):
             f"got shape {p.shape} and sum {p.sum():g}"
         )
     return p
+
+
+def check_count(name, value, least=1):
+    """Raise a ValueError unless value is a whole number, at least `least`."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
+        raise ValueError(f"{name}: expected a whole number, at least {least}, got {value!r}")
+
+
+def check_pixels(name, array):
+    """stub until the checks branch lands"""

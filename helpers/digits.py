@@ -8,16 +8,14 @@ import gzip
 import hashlib
 import math
 import os
-import sys
 import warnings
 import zlib
 from pathlib import Path
 
 import numpy as np
-from IPython import get_ipython
-from tqdm import tqdm
 
 from .files import ROOT, output_folder
+from .progress import progress_bar
 
 with warnings.catch_warnings():  # pooch asks for Jupyter widgets, for a bar that is not used here
     warnings.filterwarnings("ignore", message="IProgress not found")
@@ -90,10 +88,7 @@ def _verified(path, sha256) -> bytes:
 
 def _stream(url, output_file, pooch_object):
     """Pooch's downloader, with a bar of its own for each attempt, so that a retry starts at 0."""
-    live = getattr(get_ipython(), "kernel", None) is not None or sys.stderr.isatty()
-    off = os.environ.get("LATENT_BITS_PROGRESS") == "0" or not live
-    name = url.rpartition("/")[2]
-    with tqdm(total=1, desc=name, unit="B", unit_scale=True, leave=False, disable=off) as bar:
+    with progress_bar(1, "B", unit_scale=True, desc=url.rpartition("/")[2]) as bar:
         fetch = pooch.HTTPDownloader(progressbar=bar, chunk_size=2**16, timeout=30)
         fetch(url, output_file, pooch_object)
 

@@ -10,6 +10,7 @@ import numpy as np
 from flax import nnx
 from jax.tree_util import Partial
 
+from .checkpoints import fit_many_or_load
 from .files import checkpoint
 from .generation import coverage, fitted_gaussian, nearest_shape, sample_prior, validity
 from .information import bayes_decode, rate_audit
@@ -20,8 +21,8 @@ from .objectives import (
     total_correlation_loss,
     vae_loss,
 )
+from .optimizers import warmup_stable_decay
 from .shapes import split
-from .training import adam, fit_many_or_load, fit_or_load
 
 LATENT_SIZE = 4
 EPOCHS = 100  # of the headline models
@@ -43,62 +44,51 @@ def world_split(world):
     return split(len(world.images), jax.random.key(13))
 
 
-def train(
-    name,
-    model,
-    images,
-    loss,
+def train_many(
+    names,
+    models,
+    data,
+    losses,
     *,
     epochs,
-    test_images=None,
-    seed=0,
+    seeds,
+    test_data=None,
     batch_size=BATCH_SIZE,
     learning_rate=LEARNING_RATE,
-    optimizer=None,
 ):
-    """`fit_or_load` with the recipe's optimizer, unless another is given; returns the history.
+    """`fit_many_or_load` by the recipe: Adam, its rate rising, resting and falling.
 
-    name: of the checkpoint, data/checkpoints/<name>-<epochs>-epochs.npz, so that a shortened run
-    never overwrites a full one. Other arguments and errors as in `fit`.
+    Args:
+        names: of the checkpoints, one for each model: data/checkpoints/<name>-<epochs>-epochs.npz,
+            so that a shortened run never overwrites a full one.
+        seeds: one for each model, of the training's key.
+        learning_rate: the peak of `warmup_stable_decay`, or a schedule.
+        models, data, losses, epochs, test_data, batch_size: as in `fit_many`.
+
+    Returns:
+        A history for each model.
     """
-    steps = epochs * (len(images) // batch_size)
-    return fit_or_load(
-        _file(name, epochs),
-        model,
-        images,
-        loss,
-        epochs=epochs,
-        batch_size=batch_size,
-        optimizer=optimizer or adam(learning_rate, steps),
-        key=_key(seed),
-        test_images=test_images,
-    )
-
-
-def _file(name, epochs):
-    return checkpoint(f"{name}-{epochs}-epochs")
-
-
-def _key(seed):
-    return jax.random.fold_in(jax.random.key(seed), 1)  # nnx.Rngs(seed) draws from the key itself
-
-
-def train_many(names, models, images, losses, *, epochs, seeds, test_images=None):
-    """`train` of models that are alike, in one program; a list of their histories.
-
-    A name, a loss and a seed for each model; the checkpoints are those of `train`.
-    """
+    if not callable(learning_rate):
+        steps = epochs * (len(jax.tree.leaves(data)[0]) // batch_size)
+        learning_rate = warmup_stable_decay(learning_rate, steps)
     return fit_many_or_load(
-        [_file(name, epochs) for name in names],
+        [checkpoint(f"{name}-{epochs}-epochs") for name in names],
         models,
-        images,
+        data,
         losses,
         epochs=epochs,
-        batch_size=BATCH_SIZE,
-        optimizer=adam(LEARNING_RATE, epochs * (len(images) // BATCH_SIZE)),
-        keys=[_key(seed) for seed in seeds],
-        test_images=test_images,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        # nnx.Rngs(seed) draws from the key itself
+        keys=[jax.random.fold_in(jax.random.key(seed), 1) for seed in seeds],
+        test_data=test_data,
     )
+
+
+def train(name, model, data, loss, *, seed=0, **settings):
+    """`train_many` of one model; returns its history."""
+    (history,) = train_many([name], [model], data, [loss], seeds=[seed], **settings)
+    return history
 
 
 def _untrained(kind, images, seed):
@@ -111,7 +101,7 @@ def autoencoder(images, test_images, *, seed=0, epochs=EPOCHS):
     """The headline AE, trained or loaded: (model, history)."""
     model, name = _untrained(Autoencoder, images, seed)
     return model, train(
-        name, model, images, autoencoder_loss, epochs=epochs, test_images=test_images, seed=seed
+        name, model, images, autoencoder_loss, epochs=epochs, test_data=test_images, seed=seed
     )
 
 
@@ -128,7 +118,7 @@ def variational_autoencoder(images, test_images, *, seed=0, epochs=EPOCHS):
     """The headline VAE, trained or loaded: (model, history)."""
     model, name = _untrained(VariationalAutoencoder, images, seed)
     return model, train(
-        name, model, images, vae_losses(epochs), epochs=epochs, test_images=test_images, seed=seed
+        name, model, images, vae_losses(epochs), epochs=epochs, test_data=test_images, seed=seed
     )
 
 
@@ -141,7 +131,7 @@ def headline_models(images, test_images, *, seeds, epochs=EPOCHS):
     ):
         models, names = zip(*(_untrained(kind, images, seed) for seed in seeds), strict=True)
         losses = [loss] * len(models)
-        settings = {"epochs": epochs, "seeds": seeds, "test_images": test_images}
+        settings = {"epochs": epochs, "seeds": seeds, "test_data": test_images}
         train_many(names, models, images, losses, **settings)
         made.append(models)
     return made

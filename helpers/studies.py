@@ -4,7 +4,7 @@ The MLP and the CNN of the VAE report (S. Zhao 2023) and the AE and VAE of the g
 (E. Edvinsson and others 2025), with the budgets that they state; where they state none, ours.
 """
 
-from functools import cache, partial
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -41,8 +41,6 @@ REPORT_RATES = {"MLP": 2.5e-3, "CNN": 1.5e-3}
 CLASSES = 10
 SURE = 0.9  # a classifier that gives one class more than this is sure of an image
 
-constant_adam = cache(optax.adam)  # equal settings, one object: nothing is compiled again
-
 
 def group_model(
     kind, latents, images, test_images, *, seed=0, epochs=GROUP_EPOCHS, weight=1.0, beta=1.0
@@ -62,8 +60,8 @@ def group_model(
         loss,
         epochs=epochs,
         batch_size=GROUP_BATCH,
-        optimizer=constant_adam(GROUP_RATE),
-        test_images=test_images,
+        learning_rate=optax.constant_schedule(GROUP_RATE),
+        test_data=test_images,
         seed=seed,
     )
     return model, history
@@ -93,7 +91,6 @@ def report_model(
         start = images if improved else None
         model = VariationalAutoencoder(latents, images=start, **settings, **MLP)
     rate = REPORT_RATES[kind]
-    optimizer = {"learning_rate": rate} if improved else {"optimizer": constant_adam(rate)}
     history = recipes.train(
         f"report-{kind}-{data}-{latents}-c{c:g}-{'improved-' * improved}seed{seed}",
         model,
@@ -101,9 +98,9 @@ def report_model(
         Partial(vae_loss, c=float(c), beta=1.0),
         epochs=epochs,
         batch_size=REPORT_BATCH,
-        test_images=test_images,
+        test_data=test_images,
         seed=seed,
-        **optimizer,
+        learning_rate=rate if improved else optax.constant_schedule(rate),
     )
     return model, history
 
@@ -165,17 +162,12 @@ def measure_group(model, history, test_images, key, n=1000) -> dict:
     }
 
 
-def _with_classes(images, labels):
-    """Rows of 784 pixels and, after them, the class one-hot: `fit` takes arrays of any shape."""
-    return jnp.concatenate([images.reshape(len(images), -1), jax.nn.one_hot(labels, CLASSES)], 1)
-
-
-def _classifier_loss(model, rows, key):
+def _classifier_loss(model, batch, key):
     del key
-    pixels, classes = jnp.split(rows, [rows.shape[1] - CLASSES], axis=1)
-    log_p = jax.nn.log_softmax(model(pixels))
-    loss = -(classes * log_p).sum(axis=1).mean()
-    return loss, {"loss": loss, "accuracy": (log_p.argmax(1) == classes.argmax(1)).mean()}
+    images, labels = batch
+    log_p = jax.nn.log_softmax(model(images.reshape(len(images), -1)))
+    loss = -(jax.nn.one_hot(labels, CLASSES) * log_p).sum(axis=1).mean()
+    return loss, {"loss": loss, "accuracy": (log_p.argmax(1) == labels).mean()}
 
 
 def classifier(data, images, labels, test_images, test_labels, *, epochs=10):
@@ -187,10 +179,10 @@ def classifier(data, images, labels, test_images, test_labels, *, epochs=10):
     history = recipes.train(
         f"classifier-{data}",
         model,
-        _with_classes(images, labels),
+        (images, labels),
         _classifier_loss,
         epochs=epochs,
-        test_images=_with_classes(test_images, test_labels),
+        test_data=(test_images, test_labels),
     )
     return model, history
 

@@ -10,8 +10,9 @@ from helpers.files import ROOT
 ORDER = re.findall(
     r"\w+",
     """
-    checks shapes files digits convolutions models objectives training checkpoints generation
-    information limits recipes studies plotting exercises explorer environment
+    checks shapes files progress digits convolutions models objectives optimizers runs training
+    checkpoints generation information limits recipes studies plotting exercises explorer
+    environment
     """,
 )
 

@@ -120,7 +120,7 @@ def limit(slopes=SLOPES, tolerance=TOLERANCE):
 def _plane_model(images, test_images, name, losses, *, latents=recipes.LATENT_SIZE, **settings):
     widths = {k: settings.pop(k) for k in ("decoder_widths",) if k in settings}
     model = VariationalAutoencoder(latents, images=images, rngs=nnx.Rngs(0), **widths)
-    recipes.train(name, model, images, losses, test_images=test_images, **settings)
+    recipes.train(name, model, images, losses, test_data=test_images, **settings)
     return model
 
 
@@ -160,7 +160,7 @@ def _train_alike(plans, images, test_images, epochs):
     ]
     seeds = [0] * len(plans)
     recipes.train_many(
-        files, models, images, losses, epochs=epochs, seeds=seeds, test_images=test_images
+        files, models, images, losses, epochs=epochs, seeds=seeds, test_data=test_images
     )
 
 
