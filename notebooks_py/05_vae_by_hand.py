@@ -1,19 +1,3 @@
-# ---
-# jupyter:
-#   jupytext:
-#     cell_metadata_filter: tags,nbmake,-all
-#     formats: notebooks///ipynb,notebooks_py///py:percent
-#     notebook_metadata_filter: kernelspec,jupytext,-jupytext.text_representation.jupytext_version
-#     text_representation:
-#       extension: .py
-#       format_name: percent
-#       format_version: '1.3'
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
-# ---
-
 # %% [markdown]
 # # 05 · A VAE by hand: every gradient on paper
 #
@@ -232,7 +216,8 @@ def gradients(w, x, eps):
 w, x = initial(1), x_train[:50]
 eps = generator.normal(size=(50, LATENTS))
 by_hand, loss = gradients(w, x, eps)
-with jax.enable_x64(True):
+enable_x64 = getattr(jax, "enable_x64", None) or jax.experimental.enable_x64  # before JAX 0.8
+with enable_x64(True):
     by_jax = jax.grad(lambda w: forward(w, jnp.asarray(x), jnp.asarray(eps), jnp)[1])(
         jax.tree.map(jnp.asarray, w)
     )

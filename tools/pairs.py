@@ -1,7 +1,7 @@
 """Pairs of notebooks: notebooks_py/<name>.py is edited, notebooks/<name>.ipynb is executed.
 
-The halves are compared by content (cell type, source, tags and nbmake mocks), never by file time,
-and only ever written from the .py to the .ipynb.
+The halves are compared by content (cell type, source and the metadata that pyproject.toml lets into
+the .py), never by file time, and only ever written from the .py to the .ipynb.
 """
 
 import hashlib
@@ -12,10 +12,13 @@ from itertools import zip_longest
 import jupytext
 import nbformat
 from jupytext.combine import combine_inputs_with_outputs
+from jupytext.config import load_jupytext_configuration_file
+from jupytext.metadata_filter import filter_metadata
 
 from helpers.files import ROOT, write_atomically
 
 WIDGET = "application/vnd.jupyter.widget-view+json"  # says nothing without a running kernel
+JUPYTEXT = load_jupytext_configuration_file(str(ROOT / "pyproject.toml"))
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
@@ -37,19 +40,29 @@ def read_ipynb(path):
         raise CommandError(f"{path.name} is not a readable notebook: {advice}.") from error
 
 
-def write_ipynb(path, notebook):
-    """Write it without what changes from run to run: times, versions, widgets, cuts in a stream."""
+def normalised(notebook) -> str:
+    """The text of an .ipynb without what changes from run to run or from one machine to another:
+    times, versions, the kernel's name, widgets, cuts in a stream, empty outputs, folded cells."""
     language = dict(notebook.metadata.get("language_info", {"name": "python"}))
     language.pop("version", None)
-    metadata = {"jupytext": notebook.metadata.get("jupytext", {}), "kernelspec": KERNEL}
-    notebook.metadata = nbformat.from_dict(metadata | {"language_info": language})
+    notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL, "language_info": language})
     for cell in notebook.cells:
-        cell.metadata.pop("execution", None)
+        spacing = {k: v for k, v in cell.metadata.items() if k == "lines_to_next_cell"}
+        cell.metadata = nbformat.from_dict(_shared(cell) | spacing)
         if cell.cell_type == "code":
-            cell.outputs = _coalesced(cell.outputs)
             for output in cell.outputs:
                 output.get("data", {}).pop(WIDGET, None)
-    write_atomically(path, (nbformat.writes(notebook).rstrip("\n") + "\n").encode())
+            cell.outputs = _coalesced(filter(_shows, cell.outputs))
+    return nbformat.writes(notebook).rstrip("\n") + "\n"
+
+
+def write_ipynb(path, notebook):
+    """Write a notebook, normalised."""
+    write_atomically(path, normalised(notebook).encode())
+
+
+def _shows(output):
+    return output.get("text") or output.get("data") or output.output_type == "error"
 
 
 def _coalesced(outputs):
@@ -63,8 +76,12 @@ def _coalesced(outputs):
 
 
 def _content(cell):
-    metadata = {key: cell.metadata[key] for key in ("tags", "nbmake") if cell.metadata.get(key)}
-    return cell.cell_type, cell.source, metadata
+    return cell.cell_type, cell.source, _shared(cell)
+
+
+def _shared(cell):
+    """The metadata that both halves hold."""
+    return filter_metadata(cell.metadata, JUPYTEXT.cell_metadata_filter)
 
 
 def _differing_cells(one, other):
@@ -112,12 +129,8 @@ def _stop_if_edited(root, source, synced, target):
 
 def _combined(new, old, name):
     """The cells of `new`; those unchanged in `old` keep their id, outputs and other metadata."""
-    header = {
-        k: v for k, v in new.metadata.get("jupytext", {}).items() if k != "text_representation"
-    }
-    new.metadata["jupytext"] = {"cell_metadata_filter": "tags,nbmake,-all"}
+    new.metadata["jupytext"] = {"cell_metadata_filter": JUPYTEXT.cell_metadata_filter}
     combined = combine_inputs_with_outputs(new, old, fmt="py:percent")
-    combined.metadata["jupytext"] = header  # JupyterLab opens a pair only if the headers agree
     combined.nbformat_minor = 5
     before = {cell.get("id"): cell for cell in old.cells}
     for number, cell in enumerate(combined.cells):
@@ -133,8 +146,11 @@ def _carry_over(source, synced, target):
     text = source.read_text("utf-8")
     new = read_py(text)
     old = read_ipynb(target) if target.exists() else nbformat.v4.new_notebook()
-    if not target.exists() or _differing_cells(new, old):
-        write_ipynb(target, _combined(new, old, target.stem))
+    if _differing_cells(new, old):
+        old = _combined(new, old, target.stem)
+    synced_text = normalised(old)
+    if not target.exists() or target.read_text("utf-8") != synced_text:
+        write_atomically(target, synced_text.encode())
         print(f"Synced {target.name}.", flush=True)
     if not synced.exists() or synced.read_text("utf-8") != text:
         write_atomically(synced, text.encode())
@@ -143,8 +159,8 @@ def _carry_over(source, synced, target):
 def sync(root=ROOT, force=False):
     """Carry the cells of every notebooks_py/*.py over to its notebooks/*.ipynb.
 
-    Pairs that agree are left alone; a missing .ipynb is made. Outputs, ids and other metadata of
-    unchanged cells are kept, the outputs of changed cells are dropped. Raises CommandError, before
+    A missing .ipynb is made. Outputs and ids of unchanged cells are kept, the outputs of changed
+    cells are dropped, and what an editor adds to a notebook goes (see `normalised`). Raises CommandError, before
     anything is written, where an .ipynb holds edits that its .py lacks; `force` drops those.
     """
     triples = [
