@@ -2,7 +2,7 @@
 
 Everything is summed over pixels and latents: nats per image. A loss is the mean over the batch; it
 takes (model, images, key) and returns (loss, terms), the terms being a dict of batch means with the
-loss itself under "loss". Arrays whose shapes disagree are a ValueError that names them.
+loss itself under "loss".
 """
 
 import jax
@@ -33,6 +33,9 @@ def squared_error(
     """||x - x_hat||^2 per image, summed over pixels.
 
     Divided by 2c it is the negative log-likelihood under N(x_hat, c I), in nats, less a constant.
+
+    Raises:
+        ValueError: arrays whose shapes disagree.
     """
     _check_same_shape(x=x, x_hat=x_hat)
     return _sum_per_image((x - x_hat) ** 2)
@@ -44,6 +47,9 @@ def binary_cross_entropy(
     """-sum_i [x_i log p_i + (1 - x_i) log(1 - p_i)], nats per image, with p = sigmoid(logits).
 
     For grey x (0 < x < 1) it does not reach 0: its floor is the entropy of the pixels.
+
+    Raises:
+        ValueError: arrays whose shapes disagree.
     """
     _check_same_shape(logits=logits, x=x)
     return _sum_per_image(jnp.logaddexp(0, logits) - x * logits)
@@ -56,6 +62,9 @@ def gaussian_kl_per_latent(
 
     1/2 (mean^2 + variance - log variance - 1), never negative, 0 only at the prior (Kingma and
     Welling 2013, arXiv:1312.6114, appendix B, with the sign of a divergence).
+
+    Raises:
+        ValueError: arrays whose shapes disagree.
     """
     _check_same_shape(mean=mean, log_variance=log_variance)
     # expm1 keeps what is left near the prior, where exp(v) - 1 - v loses every digit.
@@ -65,7 +74,11 @@ def gaussian_kl_per_latent(
 def gaussian_kl(
     mean: Float[ArrayLike, "n L"], log_variance: Float[ArrayLike, "n L"]
 ) -> Float[Array, " n"]:
-    """KL(N(mean, diag(exp(log_variance))) || N(0, I)), nats per image: the sum over the latents."""
+    """KL(N(mean, diag(exp(log_variance))) || N(0, I)), nats per image: the sum over the latents.
+
+    Raises:
+        ValueError: arrays whose shapes disagree.
+    """
     return _sum_per_image(gaussian_kl_per_latent(mean, log_variance))
 
 
