@@ -13,6 +13,7 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float32, Int32, UInt8
 
 from .files import ROOT, output_folder
 from .progress import progress_bar
@@ -52,11 +53,16 @@ RETRIES = 2  # per mirror, each after a longer pause
 pooch.get_logger().setLevel("WARNING")
 
 
-def read_idx(packed: bytes, dimensions: int, source):
-    """The array of unsigned bytes in a gzipped idx file (LeCun's format of MNIST).
+def read_idx(packed: bytes, dimensions: int, source: str) -> UInt8[np.ndarray, "..."]:
+    """The array in a gzipped idx file (LeCun's format of MNIST).
 
-    packed: the file's bytes; source: its name, for errors. Raises ValueError, naming it, if it is
-    cut short, not gzip, or not an idx file of unsigned bytes in that many dimensions.
+    Args:
+        packed: the file's bytes.
+        dimensions: of the array that is expected.
+        source: the file's name, for errors.
+
+    Raises:
+        ValueError: it is cut short, not gzip, or no idx file of bytes in that many dimensions.
     """
     try:
         data = gzip.decompress(packed)
@@ -134,13 +140,23 @@ def _original(name, file, data_dir) -> bytes:
     raise FileNotFoundError("\n".join([*lines, f"Download it by hand and {places}."]))
 
 
-def load_digits(name: str, split: str, data_dir=None):
-    """images (n, 28, 28) float32 in [0, 1] and labels (n,) int32 of a data set's part.
+def load_digits(
+    name: str, split: str, data_dir: str | Path | None = None
+) -> tuple[Float32[np.ndarray, "n 28 28"], Int32[np.ndarray, " n"]]:
+    """The images and labels of a data set's part.
 
-    name: "mnist" or "fashion_mnist" (LeCun et al. 1998; Xiao et al. 2017); split: "train" (60,000)
-    or "test" (10,000); data_dir: a folder that holds <name>/, looked in before that which
-    LATENT_BITS_DATA_DIR names. Raises ValueError for another name or split and for an own file
-    that is not the original, FileNotFoundError where there is neither file nor network.
+    Args:
+        name: "mnist" (LeCun et al. 1998) or "fashion_mnist" (Xiao et al. 2017).
+        split: "train" (60,000 images) or "test" (10,000).
+        data_dir: a folder that holds <name>/, looked in before that which LATENT_BITS_DATA_DIR
+            names.
+
+    Returns:
+        Images in [0, 1], and labels 0 to 9.
+
+    Raises:
+        ValueError: another name or split, or an own file that is not the original.
+        FileNotFoundError: neither file nor network.
     """
     for argument, value, known in (("name", name, HASHES), ("split", split, PREFIXES)):
         if value not in known:

@@ -4,11 +4,14 @@
 stands in the notebook's folded solutions, and a test runs every solution against its check.
 """
 
+from collections.abc import Callable
 from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 from IPython.display import Markdown
+from jax.typing import ArrayLike
+from jaxtyping import Real
 from scipy.optimize import brentq
 from scipy.special import entr, logsumexp
 
@@ -19,9 +22,9 @@ TOLERANCE = 0.005  # relative: three digits will do
 
 
 class Exercise(NamedTuple):
-    """answer() -> a number or several; hint: what to think of, told after a wrong answer."""
+    """answer: computes the number, or several; hint: what to think of, told after a wrong one."""
 
-    answer: object
+    answer: Callable[[], Real[ArrayLike, "..."]]
     hint: str
 
 
@@ -119,12 +122,19 @@ EXERCISES = {
 }
 
 
-def check(number: str, answer=...):
-    """Tell whether an answer to an exercise is right, to half a per cent: a Markdown to display.
+def check(number: str, answer: Real[ArrayLike, "..."] = ...) -> Markdown:
+    """Tell whether an answer to an exercise is right, to half a per cent.
 
-    number: as in the text, "01.1"; answer: a number, or several in the order asked for. Without
-    an answer it says how to give one; after a wrong one it gives a hint. Raises KeyError for an
-    exercise that is not there, and TypeError or ValueError for an answer that is no number.
+    Args:
+        number: as in the text, "01.1".
+        answer: a number, or several in the order asked for.
+
+    Returns:
+        The verdict to display: after a wrong answer with a hint, without one how to give it.
+
+    Raises:
+        KeyError: an exercise that is not there.
+        TypeError, ValueError: an answer that is no number.
     """
     if number not in EXERCISES:
         raise KeyError(f"number: expected one of {', '.join(EXERCISES)}, got {number!r}")

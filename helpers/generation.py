@@ -6,27 +6,39 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax import nnx
+from jax.typing import ArrayLike
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Real
 
-from .shapes import SHAPES, SIDE, SIZES, draw, positions, render, signed_distances
+from .checks import check_count, check_finite, check_pixels, check_tolerance
+from .shapes import SHAPES, SIDE, SIZES, ShapesLike, draw, positions, render, signed_distances
 
 _GAUSS_NEWTON_STEPS = 12
 _CHUNK = 256  # images fitted at a time: compiled once, and once for 1, whatever n is
 
 
 class NearestShape(NamedTuple):
-    """For each of n images the nearest rendered shape: arrays (n,).
+    """For each of n images the nearest rendered shape.
 
-    residual_share: min over shapes s of ||g - s||^2 / ||g||^2, inf for a blank image; side: of the
-    canvas;
-    shape: index in `shapes`; x, y, size: of that nearest shape, in pixels.
+    residual_share: min over shapes s of ||g - s||^2 / ||g||^2, inf for a blank image; shape: index
+    in `shapes`; x, y, size: of that nearest shape, in pixels; side: of the canvas.
     """
 
-    residual_share: np.ndarray
-    shape: np.ndarray
-    x: np.ndarray
-    y: np.ndarray
-    size: np.ndarray
+    residual_share: Float[np.ndarray, " n"]
+    shape: Int[np.ndarray, " n"]
+    x: Float[np.ndarray, " n"]
+    y: Float[np.ndarray, " n"]
+    size: Float[np.ndarray, " n"]
     side: int = SIDE
+
+    def valid(self, tolerance: float = 0.05) -> Bool[np.ndarray, " n"]:
+        """Which images have a residual share of at most `tolerance`; blank ones never do.
+
+        0.05 is the standard tolerance, 0.02 the strict and 0.10 the lenient one. Raises ValueError
+        for a tolerance that is not finite and > 0.
+        """
+        check_tolerance("tolerance", tolerance)
+        return self.residual_share <= tolerance
 
 
 def _ranges(side):
@@ -101,16 +113,24 @@ def _check_images(images):
         raise ValueError(
             f"images: expected (n, side, side), n >= 1, such as (1, 28, 28), got {shape}"
         )
-    if not np.all(np.isfinite(images)):
-        raise ValueError("images: expected finite pixels, got nan or inf")
+    check_finite(images=images)
+    check_pixels("images", images)
 
 
-def nearest_shape(images, shapes=SHAPES) -> NearestShape:
-    """Find the nearest shape of the world, x, y and size continuous, to each image (n, side, side).
+def nearest_shape(
+    images: Real[ArrayLike, "n side side"], shapes: ShapesLike = SHAPES
+) -> NearestShape:
+    """Find the nearest shape of the world, x, y and size continuous, to each image.
 
-    For each of the shapes (names, or a dict as in `shape_world`): the nearest template on a
-    half-pixel grid, then 12 damped Gauss-Newton steps on (x, y, size) through the renderer; the
-    best is returned. Raises ValueError for another shape of array or pixels that are not finite.
+    For each of the shapes: the nearest template on a half-pixel grid, then 12 damped Gauss-Newton
+    steps on (x, y, size) through the renderer. The best is returned.
+
+    Args:
+        images: white is 1, black 0; noise may reach beyond.
+        shapes: of the world, as in `shape_world`.
+
+    Raises:
+        ValueError: another shape of array, or pixels that are not finite or in 0..255.
     """
     _check_images(images)
     distances = tuple(signed_distances(shapes).items())
@@ -139,26 +159,38 @@ def _as_nearest(images, shapes):
     return images if isinstance(images, NearestShape) else nearest_shape(images, shapes)
 
 
-def validity(images, tolerance=0.05, *, shapes=SHAPES) -> float:
-    """The share of images (n, side, side) whose residual share is at most `tolerance`.
+def validity(
+    images: Real[ArrayLike, "n side side"] | NearestShape,
+    tolerance: float = 0.05,
+    *,
+    shapes: ShapesLike = SHAPES,
+) -> float:
+    """The share of images that are valid by `NearestShape.valid(tolerance)`, 0 to 1.
 
-    0.05 is the standard tolerance, 0.02 the strict and 0.10 the lenient one; blank images are
-    invalid. A `NearestShape` found before may stand for the images. Errors as `nearest_shape`.
+    Args:
+        images: as in `nearest_shape`, or what it found for them.
+
+    Raises:
+        ValueError: as `nearest_shape` and `NearestShape.valid` do.
     """
-    return float(np.mean(_as_nearest(images, shapes).residual_share <= tolerance))
+    return float(np.mean(_as_nearest(images, shapes).valid(tolerance)))
 
 
-def coverage(images, tolerance=0.05, *, shapes=SHAPES) -> float:
+def coverage(
+    images: Real[ArrayLike, "n side side"] | NearestShape,
+    tolerance: float = 0.05,
+    *,
+    shapes: ShapesLike = SHAPES,
+) -> float:
     """How much of the world n images validly reach; 1 is as much as n uniform draws do.
 
-    The world is cut by shape and 4 x 4 x 4 equal ranges of x, y and size: 256 cells
-    for four shapes. The share of cells that hold a valid image is divided by the share
-    1 - (1 - 1/256)^n that n uniform draws reach on average. A `NearestShape` may stand for the
-    images. Errors as `nearest_shape`.
+    The world is cut by shape and 4 x 4 x 4 equal ranges of x, y and size: 256 cells for four
+    shapes. The share of cells that hold a valid image is divided by the share 1 - (1 - 1/256)^n
+    that n uniform draws reach on average. Arguments and errors as in `validity`.
     """
     nearest = _as_nearest(images, shapes)
     low, high = _ranges(nearest.side)
-    valid = nearest.residual_share <= tolerance
+    valid = nearest.valid(tolerance)
     parameters = np.stack([nearest.x, nearest.y, nearest.size], axis=1)[valid]
     coarse = np.minimum((parameters - low) / (high - low) * 4, 3).astype(int)
     cells = np.unique(np.column_stack([nearest.shape[valid], coarse]), axis=0)
@@ -167,23 +199,27 @@ def coverage(images, tolerance=0.05, *, shapes=SHAPES) -> float:
     return len(cells) / n_cells / expected
 
 
-def sample_prior(model, key, n: int):
-    """Decode n codes drawn from N(0, I): images (n, 28, 28). Raises ValueError for n < 1."""
-    if n < 1:
-        raise ValueError(f"n: expected at least 1, got {n}")
+def sample_prior(model: nnx.Module, key: PRNGKeyArray, n: int) -> Float[Array, "n side side"]:
+    """Decode n codes drawn from N(0, I). Raises ValueError for n < 1."""
+    check_count("n", n)
     return model.decode(jax.random.normal(key, (n, model.latent_size)))
 
 
-def fitted_gaussian(codes, key, n):
-    """n draws (n, L) from the Gaussian with the mean and covariance of codes (m, L)."""
+def fitted_gaussian(codes: Float[Array, "m L"], key: PRNGKeyArray, n: int) -> Float[Array, "n L"]:
+    """n draws from the Gaussian with the mean and covariance of codes. ValueError for n < 1."""
+    check_count("n", n)
     return jax.random.multivariate_normal(key, codes.mean(axis=0), jnp.cov(codes.T), (n,))
 
 
-def interpolate(model, start, end, steps: int):
-    """Decode the straight line between two codes (L,): images (steps, 28, 28), both ends included.
+def interpolate(
+    model: nnx.Module, start: Float[ArrayLike, " L"], end: Float[ArrayLike, " L"], steps: int
+) -> Float[Array, "steps side side"]:
+    """Decode equal steps on the straight line between two codes, both ends included.
 
-    The middle of three steps is the merge of the two codes. Raises ValueError for steps < 2 or
-    codes that are not two vectors of the model's latent size.
+    The middle of three steps is the merge of the two codes.
+
+    Raises:
+        ValueError: steps < 2, or codes that are not two vectors of the model's latent size.
     """
     start, end = jnp.asarray(start), jnp.asarray(end)
     if start.shape != (model.latent_size,) or end.shape != (model.latent_size,):
@@ -191,7 +227,6 @@ def interpolate(model, start, end, steps: int):
             f"start, end: expected codes of shape ({model.latent_size},), "
             f"got {start.shape} and {end.shape}"
         )
-    if steps < 2:
-        raise ValueError(f"steps: expected at least 2, got {steps}")
+    check_count("steps", steps, least=2)
     weights = jnp.linspace(0, 1, steps)[:, None]
     return model.decode((1 - weights) * start + weights * end)

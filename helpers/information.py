@@ -3,9 +3,10 @@
 A noisy latent code is a channel: image n, of probability p_n, is sent as
 N(mean_n, diag(exp(log_variance_n))). An autoencoder with added noise and a VAE are the same thing
 here. The aggregate posterior q(z) = sum_n p_n q(z|n) is a mixture with one Gaussian per image, so
-what other projects bound is computed, as a mean over draws of z. Everything is in bits.
+what other projects bound is computed, as a mean over draws of z. Everything is in bits, per image.
 """
 
+from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -14,11 +15,14 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 from jax.scipy.special import entr, logsumexp
+from jax.typing import ArrayLike
+from jaxtyping import Float, Int, PRNGKeyArray, Real
 
-from .checks import check_finite, check_probabilities
-from .objectives import gaussian_kl
+from .checks import check_count, check_finite, check_pixels, check_probabilities
+from .objectives import gaussian_kl, gaussian_kl_per_latent
 from .shapes import FACTORS
 
+Codes = Float[ArrayLike, "n L"]
 AT_ONCE = 2**20  # numbers of memory: so many draws of z are held against all images at a time
 
 
@@ -33,40 +37,46 @@ def _check_codes(mean, log_variance):
     return mean, log_variance
 
 
-def _check_draws(draws):
-    if draws < 2:
-        raise ValueError(f"draws: expected at least 2, for a standard error, got {draws}")
-
-
 def _moments(mean, log_variance, p):
     """Mean m_i and variance v_i of z_i over images and noise, (L,) each."""
     m = p @ mean
     return m, p @ ((mean - m) ** 2 + np.exp(log_variance))
 
 
-def _channel_rate(mean, log_variance, p):
+def channel_rate(
+    mean: Codes, log_variance: Codes, *, probabilities: Float[ArrayLike, " n"] | None = None
+) -> Float[np.ndarray, " L"]:
+    """The Gaussian-channel rate of every latent dimension, bits.
+
+    1/2 [log2(Var mean_i + E variance_i) - E log2 variance_i], the variance and the means taken
+    over the n images. Right for noise that differs from image to image; equal to `textbook_rate`
+    where it does not. Summed over i it is an upper bound on I(X; Z).
+
+    Args:
+        probabilities: of the images, uniform by default.
+
+    Raises:
+        ValueError: codes or probabilities that do not fit or are not finite.
+    """
+    mean, log_variance = _check_codes(mean, log_variance)
+    p = check_probabilities(probabilities, len(mean))
     _, v = _moments(mean, log_variance, p)
     return (np.log2(v) - p @ log_variance / np.log(2)) / 2
 
 
-def channel_rate(mean, log_variance):
-    """The Gaussian-channel rate of every latent dimension, (L,) bits per image.
-
-    1/2 [log2(Var mean_i + E variance_i) - E log2 variance_i], the variance and the means taken
-    over the n images of mean, log_variance (n, L). Right for noise that differs from image to
-    image; equal to `textbook_rate` where it does not. Summed over i it is an upper bound on
-    I(X; Z). Raises ValueError for shapes that disagree, no images, or entries not finite.
-    """
-    mean, log_variance = _check_codes(mean, log_variance)
-    return _channel_rate(mean, log_variance, check_probabilities(None, len(mean)))
-
-
-def textbook_rate(signal_variance, noise_variance):
+def textbook_rate(
+    signal_variance: Real[ArrayLike, "*L"], noise_variance: Real[ArrayLike, "*L"]
+) -> Float[np.ndarray, "*L"]:
     """1/2 log2(1 + signal_variance / noise_variance), bits: the capacity of a Gaussian channel.
 
-    (Cover and Thomas, Elements of Information Theory, eq. 9.17.) signal_variance is that of the
-    noiseless code. Scalars or arrays (L,). Raises ValueError for a negative or non-finite signal
-    variance or a noise variance that is not positive.
+    (Cover and Thomas, Elements of Information Theory, eq. 9.17.)
+
+    Args:
+        signal_variance: of the noiseless code, >= 0.
+        noise_variance: > 0.
+
+    Raises:
+        ValueError: variances outside these ranges, or not finite.
     """
     signal, noise = np.asarray(signal_variance, float), np.asarray(noise_variance, float)
     if not (np.all(signal >= 0) and np.all(np.isfinite(signal))):
@@ -116,7 +126,7 @@ def _mean_and_error(values, p):
 
 
 class RateAudit(NamedTuple):
-    """Where the bits of a latent code go: bits per image, for L latent dimensions.
+    """Where the bits of a latent code go.
 
     kl = mutual_information + total_correlation + sum(negentropy) + sum(prior_mismatch), and
     sum(channel_rate) is the first three. posterior_route is the mutual information again, as
@@ -127,12 +137,12 @@ class RateAudit(NamedTuple):
     kl: float
     mutual_information: float
     total_correlation: float
-    negentropy: np.ndarray
-    prior_mismatch: np.ndarray
-    channel_rate: np.ndarray
+    negentropy: Float[np.ndarray, " L"]
+    prior_mismatch: Float[np.ndarray, " L"]
+    channel_rate: Float[np.ndarray, " L"]
     posterior_route: float
     prior_mass: float
-    stderr: dict
+    stderr: dict[str, float | Float[np.ndarray, " L"]]
 
 
 def _audit_terms(n, z, mean, log_variance, log_p, m, log_v):
@@ -150,8 +160,15 @@ def _audit_terms(n, z, mean, log_variance, log_p, m, log_v):
     }
 
 
-def rate_audit(mean, log_variance, *, key, draws=8, probabilities=None) -> RateAudit:
-    """Account for every bit of the code N(mean, diag(exp(log_variance))), both (n, L).
+def rate_audit(
+    mean: Codes,
+    log_variance: Codes,
+    *,
+    key: PRNGKeyArray,
+    draws: int = 8,
+    probabilities: Float[ArrayLike, " n"] | None = None,
+) -> RateAudit:
+    """Account for every bit of the code N(mean, diag(exp(log_variance))).
 
     With q(z) = sum_n p_n q(z|n) over all n images and m_i, v_i the mean and variance of z_i,
 
@@ -160,14 +177,18 @@ def rate_audit(mean, log_variance, *, key, draws=8, probabilities=None) -> RateA
     TC = KL(q(z) || prod_i q(z_i)), negentropy_i = KL(q(z_i) || N(m_i, v_i)), prior_mismatch_i =
     KL(N(m_i, v_i) || N(0, 1)): the decomposition of Chen et al. 2018 (arXiv:1802.04942, eq. 2)
     with its last term split in two. KL, mismatch and channel rate are closed forms; the others are
-    means over `draws` z per image. probabilities: p_n, (n,), uniform by default.
+    means over draws of z.
 
-    Raises ValueError for shapes that disagree, no images, entries not finite, probabilities that
-    do not sum to 1, or fewer than 2 draws.
+    Args:
+        draws: of z per image, at least 2.
+        probabilities: p_n, uniform by default.
+
+    Raises:
+        ValueError: codes or probabilities that do not fit or are not finite, fewer than 2 draws.
     """
     mean, log_variance = _check_codes(mean, log_variance)
     p = check_probabilities(probabilities, len(mean))
-    _check_draws(draws)
+    check_count("draws", draws, least=2)  # for a standard error
     sent = p > 0
     mean, log_variance, p = mean[sent], log_variance[sent], p[sent]
     m, v = _moments(mean, log_variance, p)
@@ -179,8 +200,8 @@ def rate_audit(mean, log_variance, *, key, draws=8, probabilities=None) -> RateA
     sampled["posterior_route"] += float(entr(p).sum()) / np.log(2)
     closed = {
         "kl": float(p @ np.asarray(gaussian_kl(mean, log_variance), float)) / np.log(2),
-        "prior_mismatch": np.asarray(gaussian_kl(m[:, None], np.log(v)[:, None])) / np.log(2),
-        "channel_rate": _channel_rate(mean, log_variance, p),
+        "prior_mismatch": np.asarray(gaussian_kl_per_latent(m, np.log(v))) / np.log(2),
+        "channel_rate": channel_rate(mean, log_variance, probabilities=p),
     }
     stderr = {name: error for name, (_, error) in terms.items()}
     stderr |= {name: np.zeros_like(value) for name, value in closed.items()}
@@ -205,17 +226,29 @@ def _factor_terms(n, z, mean, log_variance, levels):
 
 
 def factor_information(
-    mean, log_variance, factors, *, key, draws=8, names=FACTORS
+    mean: Codes,
+    log_variance: Codes,
+    factors: Real[ArrayLike, "n F"],
+    *,
+    key: PRNGKeyArray,
+    draws: int = 8,
+    names: Sequence[str] = FACTORS,
 ) -> FactorInformation:
     """I(factor; Z) = H(factor) - E H(factor | z), bits, for each latent alone and for all.
 
-    mean, log_variance: (n, L), the n images equally likely; factors: (n, F), the value of each
-    factor in each image, any finite set of values; names: of the F factors. P(factor | z) is the
-    posterior over images, q(z|n) / sum_m q(z|m), summed over the images of that value: nothing is
-    binned and nothing fitted. Raises ValueError as `rate_audit` does, and for other shapes.
+    The images are equally likely. P(factor | z) is the posterior over images, q(z|n) / sum_m
+    q(z|m), summed over the images of that value: nothing is binned and nothing fitted.
+
+    Args:
+        factors: the value of each factor in each image, any finite set of values.
+        draws: of z per image, at least 2.
+        names: of the F factors.
+
+    Raises:
+        ValueError: as `rate_audit` does, and for factors that do not fit or are not finite.
     """
     mean, log_variance = _check_codes(mean, log_variance)
-    _check_draws(draws)
+    check_count("draws", draws, least=2)  # for a standard error
     factors = np.asarray(factors, float)
     if factors.shape != (len(mean), len(names)):
         raise ValueError(
@@ -233,12 +266,17 @@ def factor_information(
     return FactorInformation(*(pd.DataFrame(t, index=rows, columns=list(names)) for t in tables))
 
 
-def mutual_information_gap(bits, entropies) -> float:
+def mutual_information_gap(bits: pd.DataFrame, entropies: Real[ArrayLike, " F"]) -> float:
     """MIG: the mean over factors of (best latent's bits - second best's) / H(factor), 0 to 1.
 
-    bits: DataFrame as in `FactorInformation` (a row `all` is not a latent and is left out);
-    entropies: of its columns, in their order, bits. (Chen et al. 2018, arXiv:1802.04942, eq. 6.)
-    Raises ValueError for an entropy that is not positive, fewer than 2 latents, or other shapes.
+    (Chen et al. 2018, arXiv:1802.04942, eq. 6.)
+
+    Args:
+        bits: as in `FactorInformation`, two latents or more (a row `all` is none and left out).
+        entropies: of its columns, in their order, bits, > 0.
+
+    Raises:
+        ValueError: fewer than 2 latents, or entropies that do not fit or are not positive.
     """
     latents = np.asarray(bits.drop(index="all", errors="ignore"), float)
     entropies = np.asarray(entropies, float)
@@ -253,11 +291,11 @@ def mutual_information_gap(bits, entropies) -> float:
 
 
 class BayesDecoding(NamedTuple):
-    """Of each of m codes: the most likely image (m,), its probability (m,), E[x|z] (m, ...)."""
+    """Of each of m codes: the index of the most likely image, its probability, and E[x|z]."""
 
-    most_likely: np.ndarray
-    probability: np.ndarray
-    reconstruction: np.ndarray
+    most_likely: Int[np.ndarray, " m"]
+    probability: Float[np.ndarray, " m"]
+    reconstruction: Float[np.ndarray, "m ..."]
 
 
 @jax.jit
@@ -270,14 +308,22 @@ def _decode(z, mean, log_variance, images):
     return jax.lax.map(one, z, batch_size=_chunk(mean))
 
 
-def bayes_decode(mean, log_variance, images, z) -> BayesDecoding:
-    """The best that can be made of codes z (m, L): guess and reconstruction by P(n|z).
+def bayes_decode(
+    mean: Codes, log_variance: Codes, images: Real[ArrayLike, "n ..."], z: Float[ArrayLike, "m L"]
+) -> BayesDecoding:
+    """The best that can be made of codes z: guess and reconstruction by P(n|z).
 
-    mean, log_variance: (n, L), the code of each of the equally likely images (n, ...).
     E[x|z] = sum_n P(n|z) x_n has the least expected squared error of all decoders.
-    Raises ValueError for shapes that disagree or entries not finite.
+
+    Args:
+        mean, log_variance: the code of each of the equally likely images.
+        images: in [0, 1].
+
+    Raises:
+        ValueError: shapes that disagree, entries not finite, pixels that are integers or in 0..255.
     """
     mean, log_variance = _check_codes(mean, log_variance)
+    check_pixels("images", images)
     images, z = np.asarray(images, np.float32), np.asarray(z, np.float32)
     if len(images) != len(mean):
         raise ValueError(f"images: expected {len(mean)}, one per code, got {len(images)}")

@@ -12,11 +12,13 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 from jax.scipy.special import logsumexp
+from jax.typing import ArrayLike
+from jaxtyping import Float, Real
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 from scipy.special import entr
 
-from .checks import check_finite, check_probabilities
+from .checks import check_count, check_finite, check_probabilities, check_tolerance
 
 AT_ONCE = 2**23  # numbers of memory: so many images are held against all reproductions at a time
 STEP = 512  # reproductions are padded to multiples of this, so that few programs are compiled
@@ -29,30 +31,38 @@ def _check_slopes(slopes):
     return np.sort(slopes)[::-1]
 
 
-def _check_tolerance(tolerance):
-    if not tolerance > 0:
-        raise ValueError(f"tolerance: expected a value > 0, got {tolerance}")
-
-
 def blahut_arimoto(
-    distortion, slopes, *, probabilities=None, tolerance=1e-6, max_iterations=100_000
+    distortion: Real[ArrayLike, "n m"],
+    slopes: Real[ArrayLike, " k"],
+    *,
+    probabilities: Float[ArrayLike, " n"] | None = None,
+    tolerance: float = 1e-6,
+    max_iterations: int = 100_000,
 ) -> pd.DataFrame:
-    """R(D) of a finite source with given reproductions, a row per slope: slope, rate, distortion,
-    lower_bound (bits), in order of falling slope.
+    """R(D) of a finite source with given reproductions.
 
-    distortion: (n, m), of each source symbol under each reproduction; slopes: s > 0, nats per unit
-    of distortion; probabilities: of the symbols, (n,), uniform by default; tolerance: bits.
-    rate is that of a channel with that distortion, lower_bound what no channel goes below
-    (Blahut 1972, IEEE Trans. Inf. Theory 18(4), theorem 6): they differ by less than the tolerance.
+    Args:
+        distortion: of each source symbol under each reproduction.
+        slopes: s > 0, nats per unit of distortion.
+        probabilities: of the symbols, uniform by default.
+        tolerance: bits, between the bounds.
 
-    Raises ValueError for bad input, RuntimeError if max_iterations do not reach the tolerance.
+    Returns:
+        A row per slope, the steepest first: slope, rate, distortion, lower_bound. rate (bits) is
+        that of a channel with that distortion, lower_bound (bits) what no channel goes below
+        (Blahut 1972, IEEE Trans. Inf. Theory 18(4), theorem 6).
+
+    Raises:
+        ValueError: an argument that does not fit, by name.
+        RuntimeError: max_iterations do not reach the tolerance.
     """
     d = np.asarray(distortion, float)
     if d.ndim != 2 or d.size == 0:
         raise ValueError(f"distortion: expected (n, m), n and m at least 1, got {d.shape}")
     check_finite(distortion=d)
     slopes, p = _check_slopes(slopes), check_probabilities(probabilities, len(d))
-    _check_tolerance(tolerance)
+    check_tolerance("tolerance", tolerance)
+    check_count("max_iterations", max_iterations)
     least = d.min(axis=1)
     excess = d - least[:, None]  # the exponential of -s d itself would underflow
     q, rows = np.full(d.shape[1], 1 / d.shape[1]), []
@@ -171,27 +181,43 @@ def _log_supremum(sources, p, images, found, slope):
 
 
 def image_rate_distortion(
-    images, slopes, *, probabilities=None, tolerance=1e-4, max_iterations=500
+    images: Real[ArrayLike, "n ..."],
+    slopes: Real[ArrayLike, " k"],
+    *,
+    probabilities: Float[ArrayLike, " n"] | None = None,
+    tolerance: float = 1e-4,
+    max_iterations: int = 500,
 ) -> pd.DataFrame:
-    """The limit of images under squared error, with free reproductions: a row per slope.
+    """The limit of images under squared error, with free reproductions.
 
-    images: (n, ...), pixels in any shape; slopes: s > 0, nats per unit of ||x - y||^2, taken from
-    the steepest, where every image is its own reproduction; probabilities: (n,), uniform by
-    default. Between two updates of Blahut and Arimoto every reproduction moves to the mean of what
-    it stands for (Rose 1994, IEEE Trans. Inf. Theory 40(6)), until an update gains less than
-    `tolerance` nats; reproductions that meet are merged.
+    Between two updates of Blahut and Arimoto every reproduction moves to the mean of what it stands
+    for (Rose 1994, IEEE Trans. Inf. Theory 40(6)); reproductions that meet are merged.
 
-    Columns: slope, rate (bits), distortion, lower_bound (bits), reproductions. (distortion, rate)
-    is reached by a channel, so it is an upper bound on R(D), and a local optimum. lower_bound is
-    the best of Csiszar's duals (one per slope) at that distortion; their supremum over all pictures
-    is climbed to from every image, not certified: an estimate. Raises ValueError for bad input.
+    Args:
+        images: pixels in any shape.
+        slopes: s > 0, nats per unit of ||x - y||^2, taken from the steepest, where every image is
+            its own reproduction.
+        probabilities: of the images, uniform by default.
+        tolerance: nats; the updates end when one gains less.
+        max_iterations: and no later than this.
+
+    Returns:
+        A row per slope: slope, rate (bits), distortion, lower_bound (bits), reproductions (their
+        number). (distortion, rate) is reached by a channel, so it is an upper bound on R(D), and a
+        local optimum. lower_bound is the best of Csiszar's duals (one per slope) at that
+        distortion; their supremum over all pictures is climbed to from every image, not certified:
+        an estimate.
+
+    Raises:
+        ValueError: an argument that does not fit, by name.
     """
     if np.ndim(images) < 2 or np.size(images) == 0:
         raise ValueError(f"images: expected (n, ...) with n >= 1, got {np.shape(images)}")
     pixels = np.asarray(images, np.float32).reshape(len(images), -1)
     check_finite(images=pixels)
     slopes, p = _check_slopes(slopes), check_probabilities(probabilities, len(pixels))
-    _check_tolerance(tolerance)
+    check_tolerance("tolerance", tolerance)
+    check_count("max_iterations", max_iterations)
     sources, weights = _in_chunks(pixels, p)
     energy = p @ (pixels.astype(float) ** 2).sum(axis=1)
     y, q, rows = pixels, p, []

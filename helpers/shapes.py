@@ -8,7 +8,7 @@ Another world takes two arguments, here and in `generation`: `shapes`, names of 
 dict from names to signed distances of your own, and `side`, that of the canvas.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from math import log2, pi, sqrt
 from typing import NamedTuple
@@ -16,6 +16,13 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float, Float32, Int, PRNGKeyArray, Real
+
+from .checks import check_count
+
+SignedDistance = Callable[[ArrayLike, ArrayLike, ArrayLike], Array]  # (dx, dy, size) -> pixels
+ShapesLike = Collection[str] | Mapping[str, SignedDistance]
 
 SIDE = 28
 FACTORS = ("shape", "x", "y", "size")
@@ -49,7 +56,7 @@ SIGNED_DISTANCES = {"square": _square, "circle": _circle, "triangle": _triangle,
 SHAPES = tuple(SIGNED_DISTANCES)
 
 
-def positions(side=SIDE):
+def positions(side: int = SIDE) -> Float[np.ndarray, " p"]:
     """The x and y of the world's grid: every pixel where the largest size stays on the canvas."""
     return np.arange(SIZES[-1], side - SIZES[-1])
 
@@ -60,23 +67,26 @@ POSITIONS = positions()
 class ShapeWorld(NamedTuple):
     """Every image of the world, once.
 
-    images: (n, side, side) float32 in [0, 1]; factors: (n, 4) float32, columns as in `FACTORS`: the
-    index of the shape in `shapes`, then x, y and size in pixels; cardinalities: the number of
-    values of each factor; entropy_bits: log2 n, the entropy of an image drawn uniformly.
+    images: in [0, 1]; factors: columns as in `FACTORS`: the index of the shape in `shapes`, then x,
+    y and size in pixels; cardinalities: the number of values of each factor; entropy_bits: log2 n,
+    the entropy of an image drawn uniformly.
     """
 
-    images: np.ndarray
-    factors: np.ndarray
+    images: Float32[np.ndarray, "n side side"]
+    factors: Float32[np.ndarray, "n 4"]
     cardinalities: tuple[int, ...]
     entropy_bits: float
     shapes: tuple[str, ...]
 
 
-def draw(shape, x, y, size, side=SIDE):
-    """One image (side, side) of a shape from scalars, unchecked: for use inside jit.
-
-    shape: a name of `SHAPES` or a signed distance (dx, dy, size) -> pixels.
-    """
+def draw(
+    shape: str | SignedDistance,
+    x: Real[ArrayLike, ""],
+    y: Real[ArrayLike, ""],
+    size: Real[ArrayLike, ""],
+    side: int = SIDE,
+) -> Float[Array, "side side"]:
+    """One image of a shape, a name of `SHAPES` or a signed distance, unchecked: for use in jit."""
     distance = shape if callable(shape) else SIGNED_DISTANCES[shape]
     rows, columns = jnp.mgrid[:side, :side]
     return jnp.clip(0.5 - distance(columns - x, rows - y, size), 0.0, 1.0)
@@ -92,10 +102,11 @@ def _draw_all(distances, side, indices, x, y, size):
     return jax.vmap(one)(indices, x, y, size)
 
 
-def signed_distances(shapes) -> dict:
-    """From names to signed distances: of names of `SHAPES`, or such a dict itself.
+def signed_distances(shapes: ShapesLike) -> dict[str, SignedDistance]:
+    """The signed distances of names of `SHAPES`, by name; such a dict itself is given back.
 
-    Raises ValueError for a name that is not there, for one given twice, and for none.
+    Raises:
+        ValueError: a name that is not there, one given twice, or none.
     """
     shapes = shapes if isinstance(shapes, Mapping) else tuple(shapes)
     if not shapes:
@@ -120,14 +131,29 @@ def _check_range(name, value, low, high, side):
                          f"{side}x{side} canvas, got {wrong:g}")  # fmt: skip
 
 
-def render(shape, x, y, size, *, shapes=SHAPES, side=SIDE):
+def render(
+    shape: str | Real[ArrayLike, "*n"],
+    x: Real[ArrayLike, "*n"],
+    y: Real[ArrayLike, "*n"],
+    size: Real[ArrayLike, "*n"],
+    *,
+    shapes: ShapesLike = SHAPES,
+    side: int = SIDE,
+) -> Float32[Array, "*n side side"]:
     """Draw shapes, differentiably in x, y and size.
 
-    shape: a name of `shapes`, or its index, or an array (n,) of indices; x, y, size: scalars or
-    arrays (n,), in pixels, x to the right and y down, (0, 0) the centre of the first pixel.
-    Returns an image (side, side) for scalars, else images (n, side, side), float32 in [0, 1].
-    Raises ValueError for an unknown shape, or a size or position that would leave the canvas.
+    Args:
+        shape: a name of `shapes`, or the index of one.
+        x, y, size: pixels, x to the right and y down, (0, 0) the centre of the first pixel.
+        shapes, side: the world, as in `shape_world`.
+
+    Returns:
+        Images in [0, 1]; for scalars one image.
+
+    Raises:
+        ValueError: an unknown shape, or a size or position that would leave the canvas.
     """
+    check_count("side", side)
     distances = signed_distances(shapes)
     names = list(distances)
     if isinstance(shape, str):
@@ -147,17 +173,22 @@ def render(shape, x, y, size, *, shapes=SHAPES, side=SIDE):
 
 
 def _check_side(side):
-    if len(positions(side)) < 1:
-        least = int(2 * SIZES[-1]) + 1
-        raise ValueError(f"side: expected at least {least}, which holds one shape, got {side}")
+    check_count("side", side, least=int(2 * SIZES[-1]) + 1)  # the largest shape, at one position
 
 
-def shape_world(shapes=SHAPES, side=SIDE) -> ShapeWorld:
+def shape_world(shapes: ShapesLike = SHAPES, side: int = SIDE) -> ShapeWorld:
     """Enumerate the world: every shape at every grid position in every size.
 
-    With the four shapes on 28x28: 8,192 images and 13 bits. shapes: names of `SHAPES`, or a dict
-    from names to signed distances, of shapes that reach no further than `size` from their centre
-    along x and y. Raises ValueError for an unknown shape or a side that holds none.
+    Args:
+        shapes: names of `SHAPES`, or a dict from names to signed distances, of shapes that reach
+            no further than `size` from their centre along x and y.
+        side: of the canvas, pixels.
+
+    Returns:
+        Every image once; with the four shapes on 28x28 these are 8,192, and 13 bits.
+
+    Raises:
+        ValueError: an unknown shape, or a side that holds none.
     """
     distances = signed_distances(shapes)
     _check_side(side)
@@ -170,15 +201,23 @@ def shape_world(shapes=SHAPES, side=SIDE) -> ShapeWorld:
     return ShapeWorld(images, factors, cardinalities, log2(len(images)), tuple(distances))
 
 
-def random_shapes(key, n: int, shapes=SHAPES, side=SIDE):
+def random_shapes(
+    key: PRNGKeyArray, n: int, shapes: ShapesLike = SHAPES, side: int = SIDE
+) -> tuple[Float32[np.ndarray, "n side side"], Float32[np.ndarray, "n 4"]]:
     """Draw n images with uniform shape and uniform continuous x, y, size in the world's ranges.
 
-    Returns images (n, side, side) float32 and parameters (n, 4), columns as in `FACTORS`.
-    Raises ValueError for n < 1, an unknown shape or a side that holds none.
+    Args:
+        shapes, side: the world, as in `shape_world`.
+
+    Returns:
+        Images in [0, 1] and their parameters, columns as in `FACTORS`.
+
+    Raises:
+        ValueError: n < 1, an unknown shape, or a side that holds none.
     """
     distances = signed_distances(shapes)
     _check_side(side)
-    _check_count("n", n)
+    check_count("n", n)
     shape_key, position_key, size_key = jax.random.split(key, 3)
     index = jax.random.randint(shape_key, (n,), 0, len(distances))
     low, high = positions(side)[[0, -1]]
@@ -188,17 +227,18 @@ def random_shapes(key, n: int, shapes=SHAPES, side=SIDE):
     return np.asarray(images), np.stack([index, x, y, size], axis=1).astype(np.float32)
 
 
-def _check_count(name, n):
-    if n < 1:
-        raise ValueError(f"{name}: expected at least 1, got {n}")
+def split(
+    n: int, key: PRNGKeyArray, holdout: float = 0.1
+) -> tuple[Int[np.ndarray, " train"], Int[np.ndarray, " test"]]:
+    """Hold out a random share of range(n).
 
+    Returns:
+        The indices to train on and those held out, each sorted.
 
-def split(n: int, key, holdout: float = 0.1):
-    """Hold out a random share: (train, test) sorted index arrays that partition range(n).
-
-    Raises ValueError unless n >= 1 and 0 < holdout < 1 leaves both sides at least one index.
+    Raises:
+        ValueError: n < 1, or a holdout that leaves one of the two without an index.
     """
-    _check_count("n", n)
+    check_count("n", n)
     n_test = round(n * holdout) if 0 < holdout < 1 else 0
     if not 0 < n_test < n:
         raise ValueError(f"holdout: expected a share between 0 and 1 that leaves both sides of "

@@ -51,6 +51,7 @@ import platform
 
 import jax
 import jax.numpy as jnp
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from IPython.display import Markdown, display
@@ -58,7 +59,7 @@ from IPython.display import Markdown, display
 # %%
 from helpers.exercises import check
 from helpers.files import load_arrays, output_folder, record, save_arrays, save_figure
-from helpers.plotting import curves, image_grid, image_maps, image_rows, rate_distortion_plane
+from helpers.plotting import curves, evenly, image_grid, image_maps, image_rows, use_style
 from helpers.recipes import world_split
 from helpers.shapes import (
     FACTORS,
@@ -72,6 +73,8 @@ from helpers.shapes import (
     shape_world,
     split,
 )
+
+use_style()
 
 # %% [markdown]
 # Here is where we are going: twenty images of the world, drawn at random. Each is a grid of
@@ -122,11 +125,18 @@ assert np.allclose(by_hand, render("circle", x, y, size), atol=1e-6)
 # %%
 corner = (slice(13, 21), slice(12, 20))  # rows, columns
 extent = (11.5, 19.5, 20.5, 12.5)  # left, right, bottom, top
+maps = {"signed distance": distance[corner], "pixel value": by_hand[corner]}
+fig = image_maps(maps, labels=["distance (pixels)", "brightness"], extent=extent, height=5)
+
+# The outline and the numbers, drawn into both maps.
 fine_u, fine_v = np.linspace(11.5, 19.5, 200), np.linspace(12.5, 20.5, 200)
 outline = (fine_u, fine_v, np.hypot(fine_u - x, fine_v[:, None] - y) - size)
-maps = {"signed distance": distance[corner], "pixel value": by_hand[corner]}
-labels = ["distance (pixels)", "brightness"]
-fig = image_maps(maps, labels=labels, outline=outline, extent=extent, numbers=".2f", height=5)
+for ax, values in zip(fig.axes, maps.values(), strict=False):  # after them come the colour bars
+    ax.contour(*outline, levels=[0], colors="#E69F00", linewidths=2)
+    for (row, column), value in np.ndenumerate(values):
+        dark = np.dot(ax.images[0].to_rgba(value)[:3], (0.3, 0.6, 0.1)) < 0.5
+        ax.text(12 + column, 13 + row, f"{value:.2f}", fontsize=8, ha="center", va="center",
+                color="w" if dark else "k")  # fmt: skip
 save_figure(fig, "01_signed_distance")
 
 # %% [markdown]
@@ -187,9 +197,9 @@ for shape, formula in formulas.items():
 # %%
 fine = np.linspace(-9, 9, 91)
 landscapes = {s: f(np.abs(fine)[None], fine[:, None], 6) for s, f in formulas.items()}
-outlines = {shape: (fine, fine, values) for shape, values in landscapes.items()}
-view = {"outline": outlines, "extent": (-9, 9, 9, -9), "limit": 8}
-fig = image_maps(landscapes, labels="distance (pixels)", **view)
+fig = image_maps(landscapes, labels="distance (pixels)", extent=(-9, 9, 9, -9), limit=8)
+for ax, values in zip(fig.axes, landscapes.values(), strict=False):
+    ax.contour(fine, fine, values, levels=[0], colors="#E69F00", linewidths=2)
 save_figure(fig, "01_four_distances")
 
 # %% [markdown]
@@ -696,7 +706,7 @@ save_figure(fig, "01_pca_error")
 # such reconstructions look like? Eight held-out images, with the squared error above each:
 
 # %%
-shown = test[np.linspace(0, len(test) - 1, 8).astype(int)]
+shown = test[evenly(len(test), 8)]
 rows = {"original": flat[shown]}
 for k in (1, 2, 3, 4, 8, 16):
     rows[f"{k} component" + "s" * (k > 1)] = pca_reconstruct(flat[shown], k)
@@ -905,18 +915,19 @@ assert np.isclose(best_error[12], ((exact - flipped) ** 2).sum(1).mean() / 4)
 # and its neighbour for the rest.)
 
 # %%
-cloud = (list(drop_error.values()), [sum(k) for k in drop_error])
-schemes = {
-    "best choice of digits": (best_error, range(14)),
-    "all or nothing": ([0, mean_error], [13, 0]),
-}
-fig = rate_distortion_plane(
-    schemes,
-    entropy_bits=13,
-    zero_rate_error=mean_error,
-    cloud=cloud,
-    note=(7, 3.2, "the limit R(D) runs\non or below the blue line"),
-)
+fig, ax = plt.subplots(figsize=(8.5, 4.4))
+ax.plot(list(drop_error.values()), [sum(k) for k in drop_error], ".", color="0.7", ms=4, zorder=1)
+ax.plot(best_error, range(14), "-o", label="best choice of digits")
+ax.plot([0, mean_error], [13, 0], "--", label="all or nothing")
+ax.plot([0, mean_error], [13, 0], "kD", ms=8, clip_on=False, zorder=5)
+near = {"textcoords": "offset points", "fontsize": 10}
+ax.annotate("every image exact", (0, 13), (10, 6), **near)
+ax.annotate("the mean image", (mean_error, 0), (-58, 4), ha="right", **near)
+note = "the limit R(D) runs\non or below the blue line"
+ax.text(7, 3.2, note, ha="center", va="center", fontsize=10, color="0.25")
+ax.set(xlabel="squared error per image", ylabel="rate (bits per image)")
+ax.set(xlim=(0, mean_error * 1.04), ylim=(0, 13 * 1.08))
+ax.legend()
 save_figure(fig, "01_rate_distortion_announced")
 
 # %% [markdown]

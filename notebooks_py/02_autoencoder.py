@@ -67,6 +67,8 @@ from helpers.objectives import autoencoder_loss, denoising_loss, squared_error
 from helpers.shapes import SHAPES, random_shapes, render, shape_world
 from helpers.training import fit, train_step
 
+plotting.use_style()
+
 # %% [markdown]
 # All knobs stand in one cell. `FULL` is switched off when the tests run this notebook on a
 # shortened budget; the asserts that need a trained model ask for it.
@@ -221,8 +223,8 @@ def untrained():
 
 by_hand = untrained()
 optimizer = nnx.Optimizer(by_hand, optax.adam(1e-3), wrt=nnx.Param)
-gradient = nnx.jit(nnx.grad(lambda model: autoencoder_loss(model, batch, key=None)[0]))
-gradients = gradient(by_hand)
+gradient = nnx.jit(nnx.grad(lambda model, images: autoencoder_loss(model, images, key=None)[0]))
+gradients = gradient(by_hand, batch)
 _ = optimizer.update(by_hand, gradients)
 
 # %% [markdown]
@@ -260,7 +262,7 @@ def state_of(model, error):
         "mean brightness": float(nnx.sigmoid(logits).mean()),
         "mean logit": float(logits.mean()),
         "mean slope": float(slope.mean()),
-        "gradient norm": float(optax.global_norm(gradient(model))),
+        "gradient norm": float(optax.global_norm(gradient(model, batch))),
         "brightest pixel": float(nnx.sigmoid(logits).max()),
     }
 
@@ -382,7 +384,7 @@ by_shape.agg(["mean", "median", "max"]).round(2)
 # through the list, not the best ones; the number above each is its squared error.
 
 # %%
-shown = np.linspace(0, len(test_images) - 1, 10).astype(int)
+shown = plotting.evenly(len(test_images), 10)
 rows = {"original": test_images[shown], "rebuilt": reconstructions[shown]}
 fig = plotting.image_rows(rows, titles={"rebuilt": [f"{errors[i]:.1f}" for i in shown]})
 save_figure(fig, "02_reconstructions")
@@ -624,7 +626,7 @@ pd.DataFrame(
 # %%
 take = {name: shown if name == "real codes" else np.arange(10) for name in generated}
 rows = {name: images[take[name]] for name, images in generated.items()}
-marks = {name: judged[name].residual_share[take[name]] <= 0.05 for name in judged}
+marks = {name: judged[name].valid()[take[name]] for name in judged}
 save_figure(plotting.image_rows(rows, valid=marks), "02_samples")
 
 # %%
@@ -693,7 +695,7 @@ for first, second in pairs:
 random_code = fitted_gaussian(wide, jax.random.key(SEED + 8), 1)[0]
 rows["square to a\nrandom code"] = interpolate(model, codes[pick["square"]], random_code, 9)
 rows["circle to cross\nin pixels"] = np.linspace(test_images[a], test_images[b], 9)
-marks = {name: nearest_shape(images).residual_share <= 0.05 for name, images in rows.items()}
+marks = {name: nearest_shape(images).valid() for name, images in rows.items()}
 save_figure(plotting.image_rows(rows, valid=marks), "02_interpolation")
 
 # %% [markdown]

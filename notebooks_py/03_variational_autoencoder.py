@@ -71,6 +71,8 @@ from helpers.models import Autoencoder, VariationalAutoencoder
 from helpers.objectives import autoencoder_loss, gaussian_kl, squared_error, vae_loss
 from helpers.shapes import random_shapes, render, shape_world
 
+plotting.use_style()
+
 # %% [markdown]
 # All knobs, in one cell. The tests run this notebook on a shortened budget with `FULL` off.
 
@@ -421,12 +423,13 @@ display(
 
 
 # %%
-@partial(jax.jit, static_argnames="n")
-def log_evidence(image, mean, log_variance, key, n):
+@partial(nnx.jit, static_argnames="n")
+def log_evidence(model, c, image, mean, log_variance, key, n):
     """log of the mean of n importance weights, in nats, and the n log weights."""
     sigma = jnp.exp(log_variance / 2)
     z = mean + sigma * jax.random.normal(key, (n, len(mean)))
-    log_p_x = -((image - model.decode(z)) ** 2).sum(axis=(1, 2)) / (2 * c) - constant
+    log_p_x = -((image - model.decode(z)) ** 2).sum(axis=(1, 2)) / (2 * c)
+    log_p_x -= 784 / 2 * jnp.log(2 * jnp.pi * c)
     log_weights = log_p_x + (norm.logpdf(z) - norm.logpdf(z, mean, sigma)).sum(axis=1)
     return jax.nn.logsumexp(log_weights) - jnp.log(n), log_weights
 
@@ -436,8 +439,8 @@ for x, m, v, key in zip(
     some, *model.encode(some), jax.random.split(jax.random.key(6), 20), strict=True
 ):
     key, prior_key = jax.random.split(key)
-    estimate, log_weights = log_evidence(x, m, v, key, 2000)
-    from_prior, _ = log_evidence(x, 0 * m, 0 * v, prior_key, 2000)
+    estimate, log_weights = log_evidence(model, c, x, m, v, key, n=2000)
+    from_prior, _ = log_evidence(model, c, x, 0 * m, 0 * v, prior_key, n=2000)
     table.append([log_weights.mean(), estimate, from_prior])
 bounds = pd.DataFrame(np.array(table), columns=["ELBO", "importance-weighted", "2,000 prior draws"])
 if FULL:
@@ -534,7 +537,7 @@ save_figure(fig, "03_three_losses")
 
 # %%
 rows = {name: sample_prior(vae, jax.random.key(8), 8) for name, vae in terms.items()}
-marks = {name: nearest_shape(images).residual_share <= 0.05 for name, images in rows.items()}
+marks = {name: nearest_shape(images).valid() for name, images in rows.items()}
 save_figure(plotting.image_rows(rows, valid=marks), "03_three_losses_samples")
 
 # %%
@@ -635,7 +638,7 @@ ae_base, sample_key = jax.random.split(
 )  # as in the sweep
 samples = sample_prior(model, sample_key, N_SAMPLES)
 judged = nearest_shape(samples)
-fig = plotting.image_grid(samples[:30], columns=10, valid=judged.residual_share[:30] <= 0.05)
+fig = plotting.image_grid(samples[:30], columns=10, valid=judged.valid()[:30])
 save_figure(fig, "03_samples")
 
 # %% [markdown]
@@ -736,7 +739,7 @@ paths = {
     for name, (net, z) in codes.items()
 }
 along = {
-    name: (nearest_shape(p.reshape(-1, 28, 28)).residual_share <= 0.05).reshape(100, 9).mean(axis=0)
+    name: nearest_shape(p.reshape(-1, 28, 28)).valid().reshape(100, 9).mean(axis=0)
     for name, p in paths.items()
 }
 
@@ -748,7 +751,7 @@ save_figure(fig, "03_paths")
 
 # %%
 rows = {f"{name}, pair {i + 1}": paths[name][i] for i in range(2) for name in paths}
-marks = {name: nearest_shape(images).residual_share <= 0.05 for name, images in rows.items()}
+marks = {name: nearest_shape(images).valid() for name, images in rows.items()}
 save_figure(plotting.image_rows(rows, valid=marks), "03_interpolation")
 
 # %%

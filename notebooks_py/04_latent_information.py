@@ -46,6 +46,7 @@ from importlib.metadata import version
 
 import jax
 import jax.numpy as jnp
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from IPython.display import Markdown, display
@@ -71,6 +72,8 @@ from helpers.information import (
 from helpers.limits import blahut_arimoto, image_rate_distortion
 from helpers.objectives import gaussian_kl, squared_error
 from helpers.shapes import FACTORS, shape_world
+
+plotting.use_style()
 
 # %% nbmake={"mock": {"DRAWS": 2, "EPOCHS": 2, "FULL": false, "SINGLE_EPOCHS": 2}}
 FULL = True
@@ -610,6 +613,23 @@ assert (vae_bits.loc["all"] <= entropies + 0.01).all()
 
 
 # %%
+def heatmaps(tables, *, label, top=1):
+    """Tables of values from 0 to `top`, side by side, by title."""
+    fig, axes = plt.subplots(1, len(tables), figsize=(8.5, 3), squeeze=False)
+    for ax, (title, table) in zip(axes.flat, tables.items(), strict=True):
+        picture = ax.imshow(table, vmin=0, vmax=top, cmap="cividis", aspect="auto")
+        for (i, j), value in np.ndenumerate(table):
+            text = f"{round(value, 2) + 0.0:.2f}"  # + 0.0: no minus before a zero
+            ax.text(j, i, text, ha="center", va="center", color="w" if value < top / 2 else "k")
+        ax.set_xticks(range(table.shape[1]), table.columns)
+        ax.set_yticks(range(len(table)), table.index)
+        ax.set_title(title)
+        ax.grid(False)
+    fig.colorbar(picture, ax=axes, label=label)
+    return fig
+
+
+# %%
 def with_remainder(bits):
     """The table of bits with a row for what is left over: all together less each alone."""
     alone = bits.drop(index="all")
@@ -617,7 +637,7 @@ def with_remainder(bits):
 
 
 tables = {"VAE": with_remainder(vae_bits), f"AE, noise {s:g}": with_remainder(ae_bits)}
-fig = plotting.heatmaps(tables, label="bits about the factor", top=4)
+fig = heatmaps(tables, label="bits about the factor", top=4)
 save_figure(fig, "04_factor_information")
 
 # %%
@@ -687,7 +707,7 @@ probes = {name: linear_probe(c, factors, train, test) for name, c in drawn.items
 neighbours = pd.DataFrame(
     {name: neighbour_probe(c, factors, train, test) for name, c in drawn.items()}
 ).T
-save_figure(plotting.heatmaps(probes, label="accuracy or $R^2$, held-out"), "04_linear_probes")
+save_figure(heatmaps(probes, label="accuracy or $R^2$, held-out"), "04_linear_probes")
 
 # %%
 estimate = pd.DataFrame(
@@ -1018,13 +1038,25 @@ lines = {
 
 # %%
 errors = np.geomspace(0.3, mean_image_error, 300)
-fig = plotting.information_plane(
-    (errors, limit_at(errors), lower_limit_at(errors)),
-    lines,
-    points,
-    entropy_bits=world.entropy_bits,
-    errors=(0.3, 60),
-)
+fig, ax = plt.subplots(figsize=(8.5, 5.6))
+ax.fill_between(errors, lower_limit_at(errors), limit_at(errors), color="0.6", lw=0)
+ax.plot(errors, limit_at(errors), "k", lw=2.5, label="the limit R(D)")
+colours = iter(plotting.SHAPE_COLOURS)
+for (name, (at, bound, bits)), colour in zip(lines.items(), colours, strict=False):
+    ax.plot(at, bits, "-o", c=colour, ms=4, label=f"{name}: exact I (dotted: R)")
+    ax.plot(at, bound, ":", c=colour)
+for (name, (at, bound, bits)), marker in zip(points.items(), "s^P", strict=True):
+    (full,) = ax.plot(at, bound, marker, c=next(colours), ms=7)
+    full.set_label(f"{name}: KL (hollow: exact I)")
+    ax.vlines(at, bits, bound, full.get_color(), lw=1)
+    ax.plot(at, bits, marker, mfc="w", mec=full.get_color())
+ax.axhline(world.entropy_bits, color="0.35", ls="--", lw=1.2)
+ax.annotate(f"H(X) = {world.entropy_bits:g} bits", (60, world.entropy_bits), (0, 3), fontsize=10,
+            ha="right", va="bottom", textcoords="offset points")  # fmt: skip
+plotting.plain_log(ax.xaxis)
+ax.set(xlabel="squared error per image (z drawn)", ylabel="bits per image")
+ax.set(xlim=(0.3, 60), ylim=(0, 1.45 * world.entropy_bits))
+ax.legend(fontsize=9)
 save_figure(fig, "04_rate_and_distortion")
 
 # %% [markdown]
@@ -1272,7 +1304,7 @@ tables = {
         ("one after another", winner, int(np.argmax(schedules[winner]["mig"]["values"]))),
     )
 }
-save_figure(plotting.heatmaps(tables, label="bits about the factor", top=4), "04_circle_factors")
+save_figure(heatmaps(tables, label="bits about the factor", top=4), "04_circle_factors")
 
 # %%
 mig = schedules[winner]["mig"]
