@@ -72,7 +72,7 @@ def test_pictures_whose_white_is_not_1_are_refused(array, scale, dtype):
 
 
 def test_integers_are_no_pixels_in_any_shape():
-    with pytest.raises(ValueError, match="^x: .*got int64 up to 1: divide by"):
+    with pytest.raises(ValueError, match=r"^x: .*got int64 up to 1: divide by"):
         check_pixels("x", np.eye(3, dtype=np.int64))
 
 

@@ -2,12 +2,12 @@
 
 import jax
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from helpers import information
 from helpers.information import (
     bayes_decode,
     channel_rate,
@@ -459,7 +459,7 @@ def test_factors_that_do_not_fit_are_refused(grid):
 
 
 def test_the_mutual_information_gap_of_a_known_table():
-    bits = information.pd.DataFrame(
+    bits = pd.DataFrame(
         {"x": [3.0, 1.0, 0.0, 4.0], "y": [0.5, 0.5, 0.0, 1.0]}, index=["z1", "z2", "z3", "all"]
     )
     assert mutual_information_gap(bits, [4, 2]) == pytest.approx((2 / 4 + 0 / 2) / 2)
