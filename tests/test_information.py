@@ -116,6 +116,13 @@ def test_the_rate_has_one_number_per_latent():
     assert channel_rate(np.zeros((7, 3)), np.zeros((7, 3))).shape == (3,)
 
 
+def test_an_image_of_double_probability_counts_like_two():
+    mean, log_variance = np.random.default_rng(0).normal(size=(2, 3, 2))
+    twice = channel_rate(mean[[0, 0, 1, 2]], log_variance[[0, 0, 1, 2]])
+    weighted = channel_rate(mean, log_variance, probabilities=[0.5, 0.25, 0.25])
+    np.testing.assert_allclose(weighted, twice, rtol=1e-12)
+
+
 def test_one_image_carries_nothing():
     np.testing.assert_allclose(channel_rate([[1.0, 2.0]], [[0.5, -3.0]]), 0, atol=1e-12)
 
