@@ -51,6 +51,7 @@ from flax import nnx
 from IPython.display import Markdown, display
 from jax.tree_util import Partial
 
+# %%
 from helpers import plotting, recipes
 from helpers.exercises import check
 from helpers.files import record, save_figure

@@ -55,6 +55,7 @@ from jax.scipy.stats import norm
 from jax.tree_util import Partial
 from scipy.stats import kstest
 
+# %%
 from helpers import plotting, recipes
 from helpers.exercises import check
 from helpers.explorer import Explorer

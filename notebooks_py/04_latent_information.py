@@ -70,7 +70,7 @@ from helpers.information import (
     textbook_rate,
 )
 from helpers.limits import blahut_arimoto, image_rate_distortion
-from helpers.objectives import gaussian_kl, squared_error
+from helpers.objectives import gaussian_kl, gaussian_kl_per_latent, squared_error
 from helpers.shapes import FACTORS, shape_world
 
 plotting.use_style()
@@ -329,7 +329,7 @@ m = toy_mean.mean(axis=0)
 v = toy_mean.var(axis=0) + toy_variance.mean(axis=0)
 gaussians = [normal(axis, m[i], v[i]) for i in range(2)]
 toy_negentropy = np.array([divergence(marginals[i], gaussians[i], step) for i in range(2)])
-toy_mismatch = np.asarray(gaussian_kl(m[:, None], np.log(v)[:, None])) / np.log(2)
+toy_mismatch = np.asarray(gaussian_kl_per_latent(m, np.log(v))) / np.log(2)
 np.testing.assert_allclose(toy_negentropy + toy_mismatch, toy_marginal, rtol=1e-4)
 display(
     Markdown(

@@ -155,7 +155,7 @@ def test_an_interrupted_download_leaves_nothing(server, folder, monkeypatch):
         Path(output_file).write_bytes(GOOD[IMAGES][:20])
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(digits, "_stream", stop_midway)
+    monkeypatch.setattr(pooch, "HTTPDownloader", lambda **settings: stop_midway)
     with pytest.raises(KeyboardInterrupt):
         digits.load_digits("mnist", "test")
     assert stored(folder) == []

@@ -2,12 +2,12 @@
 
 import jax
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from helpers import information
 from helpers.information import (
     bayes_decode,
     channel_rate,
@@ -114,6 +114,13 @@ def test_a_code_with_the_same_mean_but_different_noise_still_has_a_rate():
 
 def test_the_rate_has_one_number_per_latent():
     assert channel_rate(np.zeros((7, 3)), np.zeros((7, 3))).shape == (3,)
+
+
+def test_an_image_of_double_probability_counts_like_two():
+    mean, log_variance = np.random.default_rng(0).normal(size=(2, 3, 2))
+    twice = channel_rate(mean[[0, 0, 1, 2]], log_variance[[0, 0, 1, 2]])
+    weighted = channel_rate(mean, log_variance, probabilities=[0.5, 0.25, 0.25])
+    np.testing.assert_allclose(weighted, twice, rtol=1e-12)
 
 
 def test_one_image_carries_nothing():
@@ -237,7 +244,7 @@ def test_the_dependence_of_correlated_gaussian_codes():
 def test_every_sampled_term_against_brute_force(random_code):
     mean, log_variance = random_code
     p = np.random.default_rng(3).dirichlet(np.ones(37))
-    audit = rate_audit(mean, log_variance, key=some_key(), draws=300, probabilities=p)
+    audit = rate_audit(mean, log_variance, key=some_key(), draws=400, probabilities=p)
     rng = np.random.default_rng(4)
     n = rng.choice(37, size=40_000, p=p)
     z = mean[n] + np.exp(log_variance[n] / 2) * rng.normal(size=(40_000, 3))
@@ -262,7 +269,7 @@ def test_every_sampled_term_against_brute_force(random_code):
 
 def test_negentropy_against_quadrature(random_code):
     mean, log_variance = random_code
-    audit = rate_audit(mean, log_variance, key=some_key(), draws=500)
+    audit = rate_audit(mean, log_variance, key=some_key(), draws=400)
     for i in range(3):
         exact = channel_rate(mean, log_variance)[i] - exact_information(
             mean[:, [i]], log_variance[:, [i]]
@@ -271,7 +278,7 @@ def test_negentropy_against_quadrature(random_code):
 
 
 def test_the_terms_add_up(random_code):
-    audit = rate_audit(*random_code, key=some_key(), draws=500)
+    audit = rate_audit(*random_code, key=some_key(), draws=400)
     three = audit.mutual_information + audit.total_correlation + audit.negentropy.sum()
     assert three == pytest.approx(audit.channel_rate.sum(), abs=0.05)
     assert three + audit.prior_mismatch.sum() == pytest.approx(audit.kl, abs=0.05)
@@ -347,9 +354,8 @@ def test_rotating_isotropic_noise_moves_bits_between_the_terms_of_form():
 
 
 def test_the_prior_has_mass_one_under_q():
-    mean = np.zeros((10, 3))
-    audit = rate_audit(mean, mean, key=some_key())
-    assert audit.prior_mass == pytest.approx(1, abs=1e-5)
+    at_the_prior = rate_audit(np.zeros((500, 2)), np.zeros((500, 2)), key=some_key())
+    assert at_the_prior.prior_mass == pytest.approx(1, abs=1e-5)
     wide = rate_audit(
         np.random.default_rng(0).normal(size=(500, 2)), np.zeros((500, 2)), key=some_key()
     )
@@ -388,7 +394,7 @@ def test_the_same_key_gives_the_same_audit_and_closed_forms_have_no_error(random
         ({"probabilities": np.array([1.5, -0.5, 0, 0])}, "probabilities: .*none negative"),
         ({"probabilities": np.full(3, 1 / 3)}, r"probabilities: expected 4.*\(3,\)"),
         ({"probabilities": np.array([np.nan, 0.5, 0.5, 0])}, "probabilities: .*nan"),
-        ({"draws": 1}, "draws: .*at least 2.*1"),
+        ({"draws": 1}, "draws: .*>= 2.*1"),
     ],
 )
 def test_rate_audit_refuses_bad_input_by_name(change, message):
@@ -427,9 +433,9 @@ def test_a_factor_split_over_two_latents_is_known_only_by_both():
 def test_the_image_itself_as_a_factor_gives_the_mutual_information(random_code):
     image = np.arange(37.0)[:, None]
     bits, stderr = factor_information(
-        *random_code, image, key=some_key(), draws=200, names=["image"]
+        *random_code, image, key=some_key(), draws=400, names=["image"]
     )
-    audit = rate_audit(*random_code, key=some_key(), draws=200)
+    audit = rate_audit(*random_code, key=some_key(), draws=400)
     error = stderr.loc["all", "image"]
     assert agree(bits.loc["all", "image"], audit.mutual_information, error, 0.01)
     assert error == pytest.approx(audit.stderr["posterior_route"], rel=0.3)
@@ -460,7 +466,7 @@ def test_factors_that_do_not_fit_are_refused(grid):
 
 
 def test_the_mutual_information_gap_of_a_known_table():
-    bits = information.pd.DataFrame(
+    bits = pd.DataFrame(
         {"x": [3.0, 1.0, 0.0, 4.0], "y": [0.5, 0.5, 0.0, 1.0]}, index=["z1", "z2", "z3", "all"]
     )
     assert mutual_information_gap(bits, [4, 2]) == pytest.approx((2 / 4 + 0 / 2) / 2)
