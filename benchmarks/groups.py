@@ -6,7 +6,7 @@ import jax
 from flax import nnx
 from jax.tree_util import Partial
 from machine import in_turns
-from throughput import ADAM, LATENTS, C
+from throughput import LATENTS, RATE, C
 
 from helpers import recipes
 from helpers.models import Autoencoder, VariationalAutoencoder
@@ -23,7 +23,7 @@ GROUPS = (  # kind, loss, models, of what widths
 
 
 def _contestants(kind, loss, models, widths, images):
-    settings = {"epochs": EPOCHS, "batch_size": recipes.BATCH_SIZE, "optimizer": ADAM}
+    settings = {"epochs": EPOCHS, "batch_size": recipes.BATCH_SIZE, "learning_rate": RATE}
     keys = list(jax.random.split(jax.random.key(1), models))
     made = [kind(LATENTS, images=images, rngs=nnx.Rngs(n), **widths) for n in range(models)]
 

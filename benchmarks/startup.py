@@ -10,35 +10,7 @@ from statistics import median
 
 from machine import ROOT
 
-PROGRAM = """
-import json, time
-start = time.perf_counter()
-import jax
-from flax import nnx
-from helpers import recipes
-from helpers.models import VariationalAutoencoder
-from helpers.shapes import random_shapes
-from helpers.training import _epoch, _split, adam
-from helpers.objectives import vae_loss
-from jax.tree_util import Partial
-imported = time.perf_counter()
-images, _ = random_shapes(jax.random.key(0), 128)
-model = VariationalAutoencoder(4, images=images, rngs=nnx.Rngs(0))
-graphdef, state = _split(model, adam(1e-3, 100))
-jax.block_until_ready(state)
-prepared = time.perf_counter()
-arguments = graphdef, state, Partial(vae_loss, c=0.1, beta=1.0), images, None, jax.random.key(1)
-lowered = _epoch.lower(*arguments, batch_size=128)
-traced = time.perf_counter()
-compiled = lowered.compile()
-ready = time.perf_counter()
-jax.block_until_ready(compiled(*arguments[1:]))
-done = time.perf_counter()
-print(json.dumps({
-    "import": imported - start, "data and weights": prepared - imported,
-    "trace": traced - prepared, "compile": ready - traced, "first step": done - ready,
-}))
-"""
+PROGRAM = ROOT / "benchmarks" / "first_step.py"
 
 
 def _once(cache):
@@ -49,7 +21,7 @@ def _once(cache):
     }
     others = {name: value for name, value in os.environ.items() if name not in cached}
     environment = others | cached if cache else others
-    command = [sys.executable, "-c", PROGRAM]
+    command = [sys.executable, str(PROGRAM)]
     run = subprocess.run(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True
     )

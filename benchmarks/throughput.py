@@ -32,7 +32,7 @@ from helpers.training import fit
 LATENTS, C = recipes.LATENT_SIZE, recipes.C
 BATCHES, CNN_BATCH = (64, 128, 256), 256
 EPOCHS, ROUNDS = 5, 7  # of a timed run; how often each is timed
-ADAM = optax.adam(1e-3)
+RATE = 1e-3  # Adam's
 
 
 @nnx.jit
@@ -46,7 +46,7 @@ def _step(model, optimizer, loss, images, key):
 def flax_loop(model, images, loss, batch):
     """A Python loop of jitted steps; NumPy picks the batches, which is faster here than to let JAX
     pick them outside of a compiled function."""
-    optimizer = nnx.Optimizer(model, ADAM, wrt=nnx.Param)
+    optimizer = nnx.Optimizer(model, optax.adam(RATE), wrt=nnx.Param)
     rng = np.random.default_rng(0)
 
     def run():
@@ -62,7 +62,12 @@ def flax_loop(model, images, loss, batch):
 
 def scanned(model, images, loss, batch):
     """`fit`."""
-    settings = {"epochs": EPOCHS, "batch_size": batch, "optimizer": ADAM, "key": jax.random.key(1)}
+    settings = {
+        "epochs": EPOCHS,
+        "batch_size": batch,
+        "learning_rate": RATE,
+        "key": jax.random.key(1),
+    }
     return lambda: fit(model, images, loss, **settings)
 
 
@@ -112,7 +117,7 @@ def torch_cnn():
 def torch_loop(model, images, batch):
     """A Python loop in PyTorch eager."""
     images = torch.tensor(np.asarray(images))
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    optimizer = torch.optim.Adam(model.parameters(), lr=RATE)
 
     def run():
         steps = len(images) // batch

@@ -201,7 +201,7 @@ def measure_autoencoder(model, images, test_images, key, n=N_SAMPLES) -> dict:
     fitted = model.decode(fitted_gaussian(model.encode(images), fitted_key, n))
     return {
         "ae_test_squared_error": float(
-            squared_error(test_images, model.decode(model.encode(test_images))).mean()
+            squared_error(test_images, model.reconstruct(test_images)).mean()
         ),
         "ae_prior_validity": validity(sample_prior(model, prior_key, n)),
         "ae_fitted_gaussian_validity": validity(fitted),
@@ -210,10 +210,11 @@ def measure_autoencoder(model, images, test_images, key, n=N_SAMPLES) -> dict:
 
 def measure_vae(model, test_images, key, n=N_SAMPLES) -> dict:
     """Held-out squared error at the posterior mean, and what n samples z ~ N(0, I) decode to."""
-    mean, _ = model.encode(test_images)
     nearest = nearest_shape(sample_prior(model, key, n))
     return {
-        "vae_test_squared_error": float(squared_error(test_images, model.decode(mean)).mean()),
+        "vae_test_squared_error": float(
+            squared_error(test_images, model.reconstruct(test_images)).mean()
+        ),
         "vae_prior_validity": validity(nearest),
         "vae_prior_validity_strict": validity(nearest, 0.02),
         "vae_prior_coverage": coverage(nearest),

@@ -14,6 +14,8 @@ from flax import nnx
 from jax.scipy.special import entr, logsumexp
 from jax.scipy.stats import norm
 from jax.tree_util import Partial
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float
 
 from . import recipes
 from .generation import sample_prior
@@ -28,7 +30,7 @@ from .objectives import (
     binary_cross_entropy,
     cross_entropy_autoencoder_loss,
     cross_entropy_vae_loss,
-    gaussian_kl,
+    gaussian_kl_per_latent,
     squared_error,
     vae_loss,
 )
@@ -106,24 +108,32 @@ def report_model(
 
 
 @partial(jax.jit, static_argnames=("graphdef", "samples"))
-def _log_weights(graphdef, state, image, key, samples):
+def _log_likelihoods(graphdef, state, images, keys, samples):
     model = nnx.merge(graphdef, state)
-    mean, log_variance = model.encode(image[None])
-    z = mean + jnp.exp(log_variance / 2) * jax.random.normal(key, (samples, mean.shape[1]))
-    log_q = norm.logpdf(z, mean, jnp.exp(log_variance / 2)).sum(axis=1)
-    log_p = norm.logpdf(z).sum(axis=1)
-    error = binary_cross_entropy(model.decode_logits(z), jnp.broadcast_to(image, (samples, 28, 28)))
-    return logsumexp(log_p - error - log_q) - jnp.log(samples)
+
+    def one(image, key):
+        """The bound of one image, from its own draws."""
+        mean, log_variance = model.encode(image[None])
+        z = mean + jnp.exp(log_variance / 2) * jax.random.normal(key, (samples, mean.shape[1]))
+        log_q = norm.logpdf(z, mean, jnp.exp(log_variance / 2)).sum(axis=1)
+        log_p = norm.logpdf(z).sum(axis=1)
+        pixels = jnp.broadcast_to(image, (samples, *image.shape))
+        error = binary_cross_entropy(model.decode_logits(z), pixels)
+        return logsumexp(log_p - error - log_q) - jnp.log(samples)
+
+    return jax.lax.map(lambda own: one(*own), (images, keys))
 
 
-def log_likelihood(model, images, key, samples=500):
-    """log p(x) of images (n, 28, 28) under Bernoulli pixels, (n,) nats: an importance-weighted
-    bound, log of the mean over `samples` z ~ q(z|x) of p(x, z) / q(z|x), at least the ELBO and
-    rising to log p(x) (Burda et al. 2015, arXiv:1509.00519, eq. 8)."""
-    graphdef, state = nnx.split(model)
+def log_likelihood(
+    model: nnx.Module, images: Float[ArrayLike, "n side side"], key, samples: int = 500
+) -> Float[Array, " n"]:
+    """log p(x) of images under Bernoulli pixels, by importance weights, in nats per image.
+
+    The log of the mean over `samples` draws z ~ q(z|x) of p(x, z) / q(z|x): at least the ELBO, and
+    rising to log p(x) with their number (Burda et al. 2015, arXiv:1509.00519, eq. 8).
+    """
     keys = jax.random.split(key, len(images))
-    one = lambda image, key: _log_weights(graphdef, state, image, key, samples)  # noqa: E731
-    return jax.lax.map(lambda pair: one(*pair), (jnp.asarray(images), keys))
+    return _log_likelihoods(*nnx.split(model), jnp.asarray(images), keys, samples)
 
 
 def _steadiness(history, last=10):
@@ -143,9 +153,7 @@ def measure_group(model, history, test_images, key, n=1000) -> dict:
     """What the group report tells of a VAE, and what it does not: nats per image, bits."""
     likelihood_key, elbo_key = jax.random.split(key)
     mean, log_variance = model.encode(test_images)
-    kl = np.array(
-        [gaussian_kl(mean[:, [i]], log_variance[:, [i]]).mean() for i in range(len(mean.T))]
-    )
+    kl = np.asarray(gaussian_kl_per_latent(mean, log_variance).mean(axis=0))
     return _steadiness(history) | {
         "final_train_elbo": -history["loss"].iloc[-1],
         "final_test_elbo": -history["test_loss"].iloc[-1],

@@ -269,8 +269,7 @@ def state_of(model, error):
 
 
 # %%
-plain_optimizer = optax.adam(1e-3)
-settings = {"epochs": LESSON_EPOCHS, "batch_size": 256, "optimizer": plain_optimizer}
+settings = {"epochs": LESSON_EPOCHS, "batch_size": 256, "learning_rate": 1e-3}
 plain = {"untrained": state_of(Autoencoder(LATENT_SIZE, rngs=nnx.Rngs(SEED)), np.nan)}
 for seed in range(LESSON_SEEDS):
     fallen = Autoencoder(LATENT_SIZE, rngs=nnx.Rngs(seed))
@@ -423,7 +422,7 @@ for size in SIZES:
         autoencoder_loss,
         epochs=SWEEP_EPOCHS,
     )
-    rebuilt = small[size].decode(small[size].encode(test_images))
+    rebuilt = small[size].reconstruct(test_images)
     table.append((size, float(squared_error(test_images, rebuilt).mean()), pca_error(size)))
 sweep = pd.DataFrame(table, columns=["latents", "autoencoder", "PCA"]).set_index("latents")
 if FULL:
@@ -480,10 +479,10 @@ for noise, key in zip(NOISES, jax.random.split(jax.random.key(SEED + 1), len(NOI
     recipes.train(f"denoising-{noise}", denoisers[noise], train_images, loss, epochs=SWEEP_EPOCHS)
     noisy = test_images + noise * jax.random.normal(key, test_images.shape)
     rebuilt = {
-        "plain": small[LATENT_SIZE].decode(small[LATENT_SIZE].encode(noisy)),
-        "denoising": denoisers[noise].decode(denoisers[noise].encode(noisy)),
+        "plain": small[LATENT_SIZE].reconstruct(noisy),
+        "denoising": denoisers[noise].reconstruct(noisy),
     }
-    rebuilt["clean"] = denoisers[noise].decode(denoisers[noise].encode(test_images))
+    rebuilt["clean"] = denoisers[noise].reconstruct(test_images)
     table.append([noise] + [float(squared_error(test_images, r).mean()) for r in rebuilt.values()])
 columns = ["noise (sd per pixel)", "plain AE", "denoising AE", "denoising AE, clean input"]
 denoising = pd.DataFrame(table, columns=columns)
@@ -503,11 +502,7 @@ save_figure(fig, "02_denoising")
 
 # %%
 times = denoising["plain AE"] / denoising["denoising AE"]
-clean = float(
-    squared_error(
-        test_images, small[LATENT_SIZE].decode(small[LATENT_SIZE].encode(test_images))
-    ).mean()
-)
+clean = float(squared_error(test_images, small[LATENT_SIZE].reconstruct(test_images)).mean())
 display(
     Markdown(
         f"On noisy input the plain autoencoder has {times.min():.1f} to {times.max():.1f} times the "

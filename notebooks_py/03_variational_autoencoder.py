@@ -667,7 +667,7 @@ images_of = {
         fitted(ae_codes, ae_fitted_key, N_SAMPLES)
     ),
     "VAE, held-out images rebuilt": model.decode(mean),
-    "AE, held-out images rebuilt": autoencoder.decode(autoencoder.encode(test_images)),
+    "AE, held-out images rebuilt": autoencoder.reconstruct(test_images),
 }
 
 # %%
@@ -824,8 +824,8 @@ for noise, key in zip((0.1, 0.2, 0.4), jax.random.split(jax.random.key(14), 3), 
 
 # %%
 rebuild = {
-    "VAE": lambda x: model.decode(model.encode(x)[0]),
-    "AE": lambda x: autoencoder.decode(autoencoder.encode(x)),
+    "VAE": model.reconstruct,
+    "AE": autoencoder.reconstruct,
 }
 robust = pd.DataFrame(
     {

@@ -49,7 +49,6 @@ import jax
 import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
-import optax
 import pandas as pd
 from flax import nnx
 from IPython.display import Markdown, display
@@ -64,6 +63,8 @@ from helpers.information import rate_audit
 from helpers.models import perceptron
 from helpers.objectives import gaussian_kl
 from helpers.training import fit
+
+plotting.use_style()
 
 # %% nbmake={"mock": {"EPOCHS": 20, "FULL": false}}
 FULL = True
@@ -292,7 +293,7 @@ for seed in range(3):
     trained = w if trained is None else trained
     history = fit(
         Small(initial(seed)), x_train, small_loss, epochs=EPOCHS, batch_size=BATCH,
-        optimizer=optax.adam(RATE), key=jax.random.key(seed),
+        learning_rate=RATE, key=jax.random.key(seed),
     )  # fmt: skip
     by_fit[seed] = history["loss"].to_numpy()
 last = max(1, EPOCHS // 10)

@@ -61,6 +61,8 @@ from helpers.generation import sample_prior
 from helpers.models import VariationalAutoencoder
 from helpers.objectives import squared_error, vae_loss
 
+plotting.use_style()
+
 # %% nbmake={"mock": {"CNN_EPOCHS": 1, "EPOCHS": 1, "FULL": false, "N_SAMPLES": 100, "N_TEST": 500, "N_TRAIN": 2048}}
 FULL = True
 SIZES = (1, 2, 3, 20)  # latents

@@ -49,6 +49,7 @@ from importlib.metadata import version
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pandas as pd
 from flax import nnx
 from IPython.display import Image, Markdown, display
@@ -71,6 +72,8 @@ from helpers.objectives import (
     gaussian_kl,
     squared_error,
 )
+
+plotting.use_style()
 
 # %% nbmake={"mock": {"EPOCHS": 2, "FULL": false, "N_PAIRS": 100, "N_TEST": 500, "N_TRAIN": 2000, "SHORT_EPOCHS": 1}}
 FULL = True
@@ -318,7 +321,7 @@ if FULL:
     expected = [0.06073, 0.05567, 0.05161, 0.03407, 0.02354, 0.01149]
     np.testing.assert_allclose(list(pca_mse.values()), expected, atol=2e-5)
 ae_mse = {
-    k: float(squared_error(test_images, model.decode(model.encode(test_images))).mean()) / 784
+    k: float(squared_error(test_images, model.reconstruct(test_images)).mean()) / 784
     for k, model in aes.items()
 }
 mse = pd.DataFrame(
@@ -536,7 +539,7 @@ for name, loss in (
 ):
     model = Autoencoder(20, rngs=nnx.Rngs(SEED), **studies.GROUP)
     settings = {"epochs": SHORT_EPOCHS, "batch_size": studies.GROUP_BATCH}
-    settings["optimizer"] = studies.constant_adam(studies.GROUP_RATE)
+    settings["learning_rate"] = optax.constant_schedule(studies.GROUP_RATE)
     recipes.train(f"group-AE-by-{name.replace(' ', '-')}", model, images, loss, **settings)
     logits = model.decode_logits(model.encode(test_images))
     trained[f"trained by {name}"] = {

@@ -222,9 +222,10 @@ def latent_dimension(runs=DIMENSION_RUNS, epochs=studies.GROUP_EPOCHS):
         done.append({"latents": latents, "seed": seed, "beta": beta} | numbers)
         record("latent_dimension", epochs=epochs, device=_device(), runs=done)
         if latents in (4, 16, 64):
-            rows[f"{latents} latents"] = model.decode(model.encode(test_images[:10])[0])
+            rows[f"{latents} latents"] = model.reconstruct(test_images[:10])
         elif latents == 30:
             rows["30, z ~ N(0, I)"] = sample_prior(model, jax.random.key(30), 10)
+    plotting.use_style()
     save_figure(plotting.image_rows(rows), "07_further_sizes")
 
 
@@ -251,6 +252,7 @@ def mlp_and_cnn(runs=REPORT_RUNS, epochs=studies.REPORT_EPOCHS):
             name = f"{data.removesuffix('_mnist')}, z = {latents}"
             rows[name] = sample_prior(model, jax.random.key(latents), 10)
     if rows:
+        plotting.use_style()
         save_figure(plotting.image_rows(rows), "06_cnn_samples")
 
 
