@@ -14,11 +14,11 @@ export JUPYTER_PREFER_ENV_PATH := 1
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
-run: $(INSTALLED) ## execute notebooks 01 to 04 and show the headline results
-	@$(VENV) -m tools.commands run
+run: $(INSTALLED) ## execute notebooks 01 to 04 (TIMES=1: record what they take)
+	@$(VENV) -m tools.commands run $(if $(TIMES),--times)
 
 studies: $(INSTALLED) ## execute the studies 05 to 07 on their own data (trains: half an hour)
-	@$(VENV) -m tools.commands run 05 06 07
+	@$(VENV) -m tools.commands run 05 06 07 $(if $(TIMES),--times)
 
 test: $(INSTALLED) ## unit tests, pairs in sync, README numbers, all notebooks, shortened (minutes)
 	@$(VENV) -m pytest -m "not slow" tests --nbmake $(sort $(wildcard notebooks/*.ipynb))
