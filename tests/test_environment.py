@@ -57,15 +57,11 @@ def test_every_requirement_states_its_oldest_version():
 
 
 def test_the_versions_of_colab_will_do():
-    pinned = (ROOT / "tests/colab-requirements.txt").read_text().splitlines()
-    colab = {r.name: r for r in map(Requirement, filter(_is_pin, pinned))}
+    lines = (ROOT / "tests/colab-requirements.txt").read_text().splitlines()
+    colab = {r.name: r for r in (Requirement(line) for line in lines if not line.startswith("#"))}
     for needed in required():
         (pin,) = colab[needed.name].specifier
         assert needed.specifier.contains(pin.version), needed
-
-
-def _is_pin(line):
-    return line and not line.startswith("#")
 
 
 def test_this_environment_will_do():

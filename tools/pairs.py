@@ -164,8 +164,14 @@ def sync(root=ROOT, force=False):
     """Carry the cells of every notebooks_py/*.py over to its notebooks/*.ipynb.
 
     A missing .ipynb is made. Outputs and ids of unchanged cells are kept, the outputs of changed
-    cells are dropped, and what an editor adds to a notebook goes (see `normalised`). Raises CommandError, before
-    anything is written, where an .ipynb holds edits that its .py lacks; `force` drops those.
+    cells are dropped, and what an editor adds to a notebook goes (see `normalised`).
+
+    Args:
+        root: the repository.
+        force: whether to drop edits of an .ipynb that its .py lacks.
+
+    Raises:
+        CommandError: an .ipynb holds such edits and is not forced; before anything is written.
     """
     triples = [
         (path, root / "data/synced" / path.name, root / f"notebooks/{path.stem}.ipynb")
