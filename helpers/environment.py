@@ -17,8 +17,12 @@ from packaging.requirements import Requirement
 PROJECT = Path(__file__).resolve().parent.parent / "pyproject.toml"
 
 
-def required(project=PROJECT) -> list[Requirement]:
-    """The packages that the notebooks import, each with its oldest version."""
+def required(project: Path = PROJECT) -> list[Requirement]:
+    """The packages that the notebooks import, each with its oldest version.
+
+    Args:
+        project: the pyproject.toml that lists them.
+    """
     return [
         Requirement(line) for line in tomllib.loads(project.read_text())["project"]["dependencies"]
     ]
@@ -31,13 +35,17 @@ def _installed(name):
         return None
 
 
-def prepare(install=False):
+def prepare(install: bool = False) -> None:
     """See to it that every required package is there and recent enough, and that what JAX compiles
     is kept in data/compiled (JAX's persistent cache), for the next notebook and the next run.
 
-    install: whether to install what is missing, by pip and without touching what is there; for a
-    machine that is not the reader's own, such as Colab's. Raises RuntimeError, with the command
-    that mends it, for a package that is too old, and for one that is missing and not installed.
+    Args:
+        install: whether to install what is missing, by pip and without touching what is there; for
+            a machine that is not the reader's own, such as Colab's.
+
+    Raises:
+        RuntimeError: a package is too old, or is missing and not installed; with the command that
+            mends it.
     """
     there = {r: _installed(r.name) for r in required()}
     old = [r for r, found in there.items() if found and not r.specifier.contains(found, True)]
@@ -58,11 +66,17 @@ def prepare(install=False):
 
 
 def _keep_compiled():
+    import jax  # not before it is installed
+    from jax.experimental.compilation_cache import compilation_cache
+
+    if jax.config.jax_compilation_cache_dir:  # the reader keeps it elsewhere
+        return
     root = Path(os.environ.get("LATENT_BITS_OUTPUT_DIR") or PROJECT.parent)
-    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(root / "data" / "compiled"))
+    jax.config.update("jax_compilation_cache_dir", str(root / "data" / "compiled"))
     # The notebooks' programs are many and small: keep them all.
-    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
-    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    compilation_cache.reset_cache()  # where something was compiled before, JAX asks no more
 
 
 def _command(option, requirements):

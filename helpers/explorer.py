@@ -85,7 +85,10 @@ class Explorer(widgets.HBox):
         self.picture.value = _png(image)  # first: the judgement takes longer
         self.words.value = describe(image, z)
 
-    def _repr_mimebundle_(self, **settings):
-        live = super()._repr_mimebundle_(**settings)
+    def _repr_mimebundle_(self, **_):
         still, _ = self._still._repr_mimebundle_()
-        return live | still | {"text/plain": f"An explorer of {len(self.sliders)} latents"}
+        view = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
+        words = f"An explorer of {len(self.sliders)} latents"
+        return still | {"application/vnd.jupyter.widget-view+json": view, "text/plain": words}
+
+    _ipython_display_ = None  # of ipywidgets 7, which would show itself without the still

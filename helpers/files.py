@@ -16,7 +16,9 @@ from pathlib import Path
 import numpy as np
 from IPython.display import Image
 
-ROOT = Path(__file__).resolve().parent.parent
+HOME = Path(__file__).resolve().parent.parent
+# The repository; installed by pip there is none, and files go where the reader works.
+ROOT = HOME if (HOME / "pyproject.toml").exists() else Path.cwd()
 
 
 def write_atomically(path, data: bytes):

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 
+import jupytext
 import nbformat
 import pytest
 
@@ -14,20 +15,7 @@ from tools.commands import main, read_numbers, readme_text
 from tools.pairs import CommandError, pair_problems
 from tools.readme import results_of
 
-SOURCE = """\
-# %% [markdown]
-# # A title
-
-# %% nbmake={"mock": {"N": 1}}
-N = 2
-
-# %% tags=["kept"]
-print("N is", N)
-print("and a second line")
-
-# %%
-N * 21
-"""
+SOURCE = (ROOT / "tests/programs/tiny_notebook.py").read_text("utf-8")
 README = (
     "Before.\n<!-- headline -->\n<!-- /headline -->\nBetween.\n<!-- claims -->\n<!-- /claims -->\n"
     "<!-- times -->\n<!-- /times -->\n<!-- throughput -->\n<!-- /throughput -->\n"
@@ -106,12 +94,11 @@ def read(root):
 
 
 def write_outputs(root):
-    """Give every code cell an output and some metadata of its own."""
+    """Give every code cell an output."""
     notebook = read(root)
     for n, cell in enumerate(c for c in notebook.cells if c.cell_type == "code"):
         cell.outputs = [nbformat.v4.new_output("stream", text=f"output {n}\n")]
         cell.execution_count = n + 1
-        cell.metadata["collapsed"] = False
     nbformat.write(notebook, ipynb(root))
 
 
@@ -135,6 +122,33 @@ def test_a_second_sync_changes_no_byte_whatever_the_file_times(repository):
         os.utime(newer)
         assert main(["sync"], repository) == 0
         assert ipynb(repository).read_bytes() == before
+
+
+def test_what_an_editor_adds_goes_with_the_next_sync(repository):
+    main(["sync"], repository)
+    write_outputs(repository)
+    main(["sync"], repository)
+    before, notebook = ipynb(repository).read_bytes(), read(repository)
+    notebook.metadata["kernelspec"]["display_name"] = "Python 3 (ipykernel)"
+    notebook.metadata["language_info"]["version"] = "3.13.15"
+    notebook.metadata["widgets"] = {}
+    cell = notebook.cells[2]
+    cell.metadata |= {"collapsed": True, "execution": {}, "jupyter": {"outputs_hidden": True}}
+    cell.outputs += [nbformat.v4.new_output("display_data"), nbformat.v4.new_output("stream")]
+    nbformat.write(notebook, ipynb(repository))
+    assert ipynb(repository).read_bytes() != before
+    assert main(["sync"], repository) == 0
+    assert ipynb(repository).read_bytes() == before
+
+
+def test_what_hides_a_source_is_in_both_halves(repository):
+    hidden = ' cellView="form" jupyter={"source_hidden": true}'
+    edit(repository, "# %%\nN * 21", f"# %%{hidden}\nN * 21")
+    main(["sync"], repository)
+    shown = {"cellView": "form", "jupyter": {"source_hidden": True}}
+    assert read(repository).cells[3].metadata == shown
+    text = jupytext.writes(read(repository), fmt="py:percent")
+    assert text == (repository / "notebooks_py" / "01_tiny.py").read_text()
 
 
 def test_a_deleted_notebook_comes_back_the_same(repository):
@@ -222,7 +236,7 @@ def test_a_notebook_without_its_py_is_a_problem(repository):
     assert pair_problems(repository) == ["01_tiny has no .py"]
 
 
-def test_run_executes_and_a_rerun_changes_no_byte(repository, capsys):
+def test_run_executes_and_a_rerun_changes_no_byte(repository, capsys, monkeypatch):
     assert main(["run"], repository) == 0
     out = capsys.readouterr().out
     assert "01_tiny: running" in out
@@ -233,9 +247,14 @@ def test_run_executes_and_a_rerun_changes_no_byte(repository, capsys):
     assert notebook.cells[3].outputs[0].data["text/plain"] == "42"
     assert "version" not in notebook.metadata.language_info
     assert not any("execution" in cell.metadata for cell in notebook.cells)
-    first = ipynb(repository).read_bytes()
+    assert "\r" not in out
+    commit(repository)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     assert main(["run", "01"], repository) == 0
-    assert ipynb(repository).read_bytes() == first
+    assert git(repository, "status", "--porcelain") == ""
+    again = "\r\x1b[K"
+    counted = [f"{again}01_tiny: cell {number} of 4" for number in range(1, 5)]
+    assert f"{''.join(counted)}{again}01_tiny: done in " in capsys.readouterr().out
 
 
 def test_run_ends_with_the_numbers_and_the_claims_of_what_ran():
@@ -246,15 +265,17 @@ def test_run_ends_with_the_numbers_and_the_claims_of_what_ran():
     assert lines[1].split()[:3] == ["the", "KL", "so"]
 
 
-def test_run_records_its_times_only_where_nothing_was_trained(repository, tmp_path):
+def test_run_records_its_times_on_request_where_nothing_was_trained(repository, tmp_path, capsys):
     recorded = tmp_path / "output" / "figures" / "run.json"
     checkpoints = tmp_path / "output" / "data" / "checkpoints"
     checkpoints.mkdir(parents=True)
     (checkpoints / "ae.npz").touch()
-    main(["run"], repository)
-    assert not recorded.exists()
+    assert main(["run", "--times"], repository) == 1
+    assert "TIMES: expected nothing trained" in capsys.readouterr().err
     (checkpoints / "ae.npz").unlink()
-    main(["run"], repository)
+    assert main(["run"], repository) == 0
+    assert not recorded.exists()
+    assert main(["run", "--times"], repository) == 0
     run = json.loads(recorded.read_text())
     assert list(run["seconds"]) == ["01_tiny"]
     assert run["cores"] >= 1
@@ -390,6 +411,27 @@ def test_a_folder_that_cannot_be_written_is_told(workshop):
     assert line.startswith("Cannot write to")
 
 
+def test_a_python_that_makes_no_environments_is_told(workshop):
+    bare = python(workshop, 'case "$2" in *ensurepip*) exit 1;; esac')
+    assert "install python3-venv" in stop_line(make(workshop, "run", bare))
+    assert not (workshop / ".venv").exists()
+
+
+@pytest.mark.parametrize("target", ["elsewhere", "nowhere"])
+def test_an_environment_that_is_a_link_is_told(workshop, target):
+    (workshop / "elsewhere").mkdir()
+    (workshop / ".venv").symlink_to(workshop / target)
+    line = stop_line(make(workshop, "run", python(workshop, "exit 0")))
+    assert line.startswith(".venv is a link")
+    assert list((workshop / "elsewhere").iterdir()) == []
+
+
+def test_an_environment_without_pip_is_told(workshop):
+    made = 'mkdir -p .venv/bin; printf "#!/bin/sh\\nexit 1\\n" > .venv/bin/python'
+    bare = python(workshop, f'[ "$1" = -c ] || {{ {made}; chmod +x .venv/bin/python; }}')
+    assert stop_line(make(workshop, "run", bare)).startswith(".venv has no pip: remove .venv")
+
+
 def test_an_environment_that_cannot_be_made_is_told(workshop):
     broken = python(workshop, 'case "$1" in -c) exit 0;; *) echo no venv; exit 1;; esac')
     assert stop_line(make(workshop, "run", broken)).startswith("Cannot create .venv")
@@ -397,7 +439,7 @@ def test_an_environment_that_cannot_be_made_is_told(workshop):
 
 
 def test_an_install_that_fails_is_told_and_tried_again(workshop):
-    pip = r'mkdir -p .venv/bin; printf "#!/bin/sh\nexit 1\n" > .venv/bin/python'
+    pip = r'mkdir -p .venv/bin; printf "#!/bin/sh\n[ \$3 = --version ]\n" > .venv/bin/python'
     fails = python(workshop, f'[ "$1" = -c ] || {{ {pip}; chmod +x .venv/bin/python; }}')
     for _ in range(2):
         line = stop_line(make(workshop, "run", fails))
@@ -406,7 +448,14 @@ def test_an_install_that_fails_is_told_and_tried_again(workshop):
 
 
 def test_clean_leaves_the_readme_of_data(workshop):
-    for name in ("helpers/__pycache__", "tests", "notebooks", "notebooks_py", "data/checkpoints"):
+    for name in (
+        "helpers/__pycache__",
+        "tests",
+        "notebooks",
+        "notebooks_py",
+        "data/checkpoints",
+        "tools",
+    ):
         (workshop / name).mkdir(parents=True)
     for name in ("data/README.md", "data/shapes.npz", "helpers/__pycache__/a.pyc", "helpers/a.py"):
         (workshop / name).touch()

@@ -3,34 +3,30 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
+import jax
 import pytest
+from jax.experimental.compilation_cache import compilation_cache
+from packaging.requirements import Requirement
 
 from helpers import environment
 from helpers.environment import prepare, required
 from helpers.files import ROOT
 
-CACHE = "JAX_COMPILATION_CACHE_DIR"
-COMPILING = """
-from helpers.environment import prepare
-prepare()
-import jax
-missed = []
-jax.monitoring.register_event_listener(
-    lambda event, **_: missed.append(event) if event.endswith("/cache_misses") else None
-)
-jax.numpy.arange(3) + 1.5
-print(len(missed))
-"""
+KEPT = ("compilation_cache_dir", "persistent_cache_min_compile_time_secs",
+        "persistent_cache_min_entry_size_bytes")  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
-def no_cache(monkeypatch):
-    """No cache is set, and none is left set."""
-    least = ("COMPILE_TIME_SECS", "ENTRY_SIZE_BYTES")
-    for name in (CACHE, *(f"JAX_PERSISTENT_CACHE_MIN_{of}" for of in least)):
-        monkeypatch.setenv(name, "")  # so that it is undone, whatever the test sets
-        monkeypatch.delenv(name)
+def no_cache():
+    """No cache is set, and the one that was is set again."""
+    before = {f"jax_{name}": getattr(jax.config, f"jax_{name}") for name in KEPT}
+    jax.config.update("jax_compilation_cache_dir", None)
+    yield
+    for name, value in before.items():
+        jax.config.update(name, value)
+    compilation_cache.reset_cache()
 
 
 @pytest.fixture
@@ -60,6 +56,14 @@ def test_every_requirement_states_its_oldest_version():
     assert all([s.operator for s in r.specifier] == [">="] for r in required())
 
 
+def test_the_versions_of_colab_will_do():
+    lines = (ROOT / "tests/colab-requirements.txt").read_text().splitlines()
+    colab = {r.name: r for r in (Requirement(line) for line in lines if not line.startswith("#"))}
+    for needed in required():
+        (pin,) = colab[needed.name].specifier
+        assert needed.specifier.contains(pin.version), needed
+
+
 def test_this_environment_will_do():
     prepare()
 
@@ -69,18 +73,19 @@ def test_what_jax_compiles_is_kept_with_the_data_unless_the_reader_keeps_it_else
 ):
     monkeypatch.setenv("LATENT_BITS_OUTPUT_DIR", str(tmp_path))
     prepare()
-    assert os.environ[CACHE] == str(tmp_path / "data" / "compiled")
-    monkeypatch.setenv(CACHE, "elsewhere")
+    assert jax.config.jax_compilation_cache_dir == str(tmp_path / "data" / "compiled")
+    jax.config.update("jax_compilation_cache_dir", "elsewhere")
     prepare()
-    assert os.environ[CACHE] == "elsewhere"
+    assert jax.config.jax_compilation_cache_dir == "elsewhere"
 
 
-def test_a_second_kernel_compiles_nothing_again(tmp_path):
-    environment = os.environ | {"LATENT_BITS_OUTPUT_DIR": str(tmp_path), "JAX_PLATFORMS": "cpu"}
+def test_a_second_kernel_compiles_nothing_again_even_where_jax_ran_before(tmp_path):
+    settings = {"LATENT_BITS_OUTPUT_DIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    inherited = {k: v for k, v in os.environ.items() if k != "JAX_COMPILATION_CACHE_DIR"}
 
     def misses():
-        run = [sys.executable, "-c", COMPILING]
-        done = subprocess.run(run, cwd=ROOT, env=environment, capture_output=True, text=True)
+        run = [sys.executable, Path(__file__).parent / "programs" / "compile_after_prepare.py"]
+        done = subprocess.run(run, env=inherited | settings, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         return int(done.stdout)
 

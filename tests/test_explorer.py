@@ -1,16 +1,17 @@
 """The explorer: sliders move the picture, the oracle judges it, and print has a still."""
 
-import ipywidgets
 import jax
 import numpy as np
 import pytest
 from flax import nnx
+from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import Image
 
 from helpers.explorer import Explorer, describe
 from helpers.models import Autoencoder, VariationalAutoencoder
 from helpers.shapes import render
 
+WIDGET = "application/vnd.jupyter.widget-view+json"
 STILL = Image(data=b"\x89PNG a still", format="png")
 
 
@@ -56,10 +57,11 @@ def test_the_words_are_the_oracles(images):
     assert describe(blend, np.zeros(2)).startswith("<b>not valid</b>")
 
 
-@pytest.mark.skipif(ipywidgets.__version__ < "8", reason="ipywidgets 7 has no MIME bundles")
 def test_without_a_kernel_the_still_is_shown(model, images):
-    shown = Explorer(model, images, STILL)._repr_mimebundle_()
-    assert {"image/png", "text/plain", "application/vnd.jupyter.widget-view+json"} == set(shown)
+    explorer = Explorer(model, images, STILL)
+    shown, _ = InteractiveShell.instance().display_formatter.format(explorer)
+    assert {"image/png", "text/plain", WIDGET} == set(shown)
+    assert shown[WIDGET]["model_id"] == explorer.model_id
     assert shown["text/plain"] == "An explorer of 3 latents"
 
 

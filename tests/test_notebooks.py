@@ -10,7 +10,7 @@ import nbformat
 import pytest
 
 from helpers.files import ROOT
-from tools.pairs import JUPYTEXT, normalised, pair_problems
+from tools.pairs import normalised, pair_problems
 
 NOTEBOOKS = sorted(ROOT.glob("notebooks/*.ipynb"))
 WALK = {
@@ -60,7 +60,7 @@ def test_every_pair_has_both_halves_and_they_agree():
 def test_jupyterlab_sees_no_difference_between_the_halves(path, notebook):
     """It compares their text, and opens no pair that differs where the .ipynb is the newer half."""
     source = ROOT / f"notebooks_py/{path.stem}.py"
-    assert jupytext.writes(notebook, fmt="py:percent", config=JUPYTEXT) == source.read_text("utf-8")
+    assert jupytext.writes(notebook, fmt="py:percent") == source.read_text("utf-8")
 
 
 def test_is_a_valid_notebook_of_the_one_kernel(notebook):

@@ -183,11 +183,6 @@ def test_a_fresh_run_finds_the_committed_numbers(clone, committed_numbers, numbe
     assert differing == {}, "(found, committed)"
 
 
-def test_a_fresh_run_records_its_times(clone):
-    run = read_numbers(clone / "figures")["run"]
-    assert sorted(name[:2] for name in run["seconds"]) == ["01", "02", "03", "04"]
-
-
 def test_a_run_changes_nothing_but_what_it_shows(clone):
     assert [path for path in status(clone) if not path.startswith(MAY_CHANGE)] == []
 

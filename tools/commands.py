@@ -13,7 +13,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 from nbclient.util import run_sync
 
-from helpers.files import ROOT, write_atomically
+from helpers.files import ROOT, output_folder, record, write_atomically
 from tools.pairs import CommandError, read_ipynb, sync, write_ipynb
 from tools.readme import TIMED, read_numbers, readme_text, results_of
 
@@ -28,12 +28,16 @@ def _failure(path, number, error):
     return f"{path.name}, code cell {number}: {summary}\n{traceback}\n{path.name} is unchanged."
 
 
-def _execute(path):
-    """Execute a notebook in a fresh kernel; write it only if it ran to its end unedited."""
+def _execute(path, tell):
+    """Execute a notebook in a fresh kernel; write it only if it ran to its end unedited.
+
+    tell: called with the number of each cell that starts, and the number of all cells.
+    """
     before, notebook = path.read_bytes(), read_ipynb(path)
     client = NotebookClient(notebook, kernel_name="python3", timeout=None, record_timing=False)
     client.extra_arguments = ["--log-level=CRITICAL"]  # what goes wrong is told below
     client.store_widget_state = False
+    client.on_cell_start = lambda cell, cell_index: tell(cell_index + 1, len(notebook.cells))
     kernel = client.create_kernel_manager()
     try:
         # Stopped by us, for nbclient fails to stop it twice where Ctrl-C has stopped it before.
@@ -51,9 +55,20 @@ def _execute(path):
 
 
 def _timed(path):
-    print(f"{path.stem}: running", flush=True)
+    """The seconds that a notebook takes; in a terminal one line, written anew, counts its cells."""
+    again = "\r\x1b[K" if sys.stdout.isatty() else ""
+
+    def tell(number, of):
+        if again:
+            print(f"{again}{path.stem}: cell {number} of {of}", end="", flush=True)
+
+    if not again:
+        print(f"{path.stem}: running", flush=True)
     start = time.perf_counter()
-    _execute(path)
+    try:
+        _execute(path, tell)
+    finally:
+        print(end=again)
     seconds = time.perf_counter() - start
     print(f"{path.stem}: done in {seconds:.0f} s", flush=True)
     return round(seconds, 1)
@@ -68,20 +83,22 @@ def _chosen(root, names):
     return chosen
 
 
-def run(root=ROOT, names=()):
+def run(root=ROOT, names=(), times=False):
     """Sync, then execute notebooks 01 to 04, or those named, in order, each in a fresh kernel.
 
-    An executed notebook replaces its file only if it ran to its end. The times of `make run` and
-    `make studies` are recorded where nothing was trained or compiled before. Raises CommandError
-    for a cell that fails.
+    An executed notebook replaces its file only if it ran to its end. With `times`, what `make run`
+    or `make studies` takes is recorded. Raises CommandError for a cell that fails, and where times
+    are asked for but something was trained or compiled before.
     """
-    from helpers.files import output_folder, record
-
-    sync(root)
     data = output_folder("data")
-    ran_before = any(data.glob("checkpoints/*.npz")) or any(data.glob("compiled/*"))
+    if times and (any(data.glob("checkpoints/*.npz")) or any(data.glob("compiled/*"))):
+        raise CommandError(
+            "TIMES: expected nothing trained or compiled before, got data/checkpoints or "
+            "data/compiled with files in it: remove both and try again."
+        )
+    sync(root)
     seconds = {path.stem: _timed(path) for path in _chosen(root, names)}
-    if tuple(names) in TIMED and not ran_before:
+    if times and tuple(names) in TIMED:
         machine = {"platform": f"{platform.system()} {platform.machine()}", "cores": os.cpu_count()}
         versions = {"python": platform.python_version(), "jax": version("jax")}
         record(
@@ -147,6 +164,7 @@ def main(arguments=None, root=ROOT) -> int:
     for command in (run, sync, readme, sweep, address, site):
         commands.add_parser(command.__name__, help=command.__doc__.splitlines()[0])
     commands.choices["run"].add_argument("names", nargs="*", help="starts of names, such as 02")
+    commands.choices["run"].add_argument("--times", action="store_true")
     commands.choices["address"].add_argument("repo", help="owner/name on GitHub")
     commands.choices["sync"].add_argument("--force", action="store_true")
     options = vars(parser.parse_args(arguments))

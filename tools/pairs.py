@@ -19,6 +19,9 @@ from helpers.files import ROOT, write_atomically
 
 WIDGET = "application/vnd.jupyter.widget-view+json"  # says nothing without a running kernel
 JUPYTEXT = load_jupytext_configuration_file(str(ROOT / "pyproject.toml"))
+FILTERS = {  # as JupyterLab writes them; without, it would miss a header in the .py
+    name: getattr(JUPYTEXT, name) for name in ("cell_metadata_filter", "notebook_metadata_filter")
+}
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
@@ -45,7 +48,8 @@ def normalised(notebook) -> str:
     times, versions, the kernel's name, widgets, cuts in a stream, empty outputs, folded cells."""
     language = dict(notebook.metadata.get("language_info", {"name": "python"}))
     language.pop("version", None)
-    notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL, "language_info": language})
+    metadata = {"jupytext": FILTERS, "kernelspec": KERNEL, "language_info": language}
+    notebook.metadata = nbformat.from_dict(metadata)
     for cell in notebook.cells:
         spacing = {k: v for k, v in cell.metadata.items() if k == "lines_to_next_cell"}
         cell.metadata = nbformat.from_dict(_shared(cell) | spacing)
@@ -129,7 +133,7 @@ def _stop_if_edited(root, source, synced, target):
 
 def _combined(new, old, name):
     """The cells of `new`; those unchanged in `old` keep their id, outputs and other metadata."""
-    new.metadata["jupytext"] = {"cell_metadata_filter": JUPYTEXT.cell_metadata_filter}
+    new.metadata["jupytext"] = FILTERS
     combined = combine_inputs_with_outputs(new, old, fmt="py:percent")
     combined.nbformat_minor = 5
     before = {cell.get("id"): cell for cell in old.cells}
@@ -160,8 +164,14 @@ def sync(root=ROOT, force=False):
     """Carry the cells of every notebooks_py/*.py over to its notebooks/*.ipynb.
 
     A missing .ipynb is made. Outputs and ids of unchanged cells are kept, the outputs of changed
-    cells are dropped, and what an editor adds to a notebook goes (see `normalised`). Raises CommandError, before
-    anything is written, where an .ipynb holds edits that its .py lacks; `force` drops those.
+    cells are dropped, and what an editor adds to a notebook goes (see `normalised`).
+
+    Args:
+        root: the repository.
+        force: whether to drop edits of an .ipynb that its .py lacks.
+
+    Raises:
+        CommandError: an .ipynb holds such edits and is not forced; before anything is written.
     """
     triples = [
         (path, root / "data/synced" / path.name, root / f"notebooks/{path.stem}.ipynb")

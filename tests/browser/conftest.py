@@ -60,17 +60,27 @@ def _shorten(source):
     source.write_text(jupytext.writes(notebook, fmt="py:percent"), "utf-8")
 
 
+def git(root, *arguments):
+    """What git prints, run in `root`."""
+    author = ["-c", "user.name=Test", "-c", "user.email=test@example.org"]
+    command = ["git", "-C", str(root), *author, *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
 @pytest.fixture(scope="session")
 def tree(tmp_path_factory):
-    """A copy of what git tracks, with notebook 02 on its short budget and without any output."""
+    """A copy of what git tracks, with notebook 02 on its short budget and without any output, as
+    a git repository of its own."""
     root = tmp_path_factory.mktemp("tree")
-    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True)
-    for name in tracked.stdout.decode().rstrip("\0").split("\0"):
+    for name in git(ROOT, "ls-files", "-z").rstrip("\0").split("\0"):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, root / name)
     _shorten(root / "notebooks_py/02_autoencoder.py")
     (root / "notebooks/02_autoencoder.ipynb").unlink()
     sync(root, force=True)
+    git(root, "init", "--quiet")
+    git(root, "add", "--all")
+    git(root, "commit", "--quiet", "--message", "As it is published")
     for source in root.glob("notebooks_py/*.py"):  # as after `make run`: JupyterLab is strict then
         os.utime(source, (YESTERDAY, YESTERDAY))
     return root

@@ -3,11 +3,11 @@
 import re
 
 import pytest
-from conftest import shoot
+from conftest import git, shoot
 from playwright.sync_api import expect
 
 from helpers.files import ROOT
-from tools.pairs import pair_problems, read_ipynb
+from tools.pairs import pair_problems, read_ipynb, sync
 
 expect.set_options(timeout=120_000)
 TEN_MINUTES = 600_000  # milliseconds
@@ -52,16 +52,23 @@ def with_figures(cells):
     return [number for number, shown in enumerate(kinds, start=1) if "image/png" in shown]
 
 
+def wait_until_run(page):
+    """Wait until every cell has run."""
+    running = page.locator(".jp-InputPrompt").get_by_text("[*]:")
+    expect(running).not_to_have_count(0)
+    shoot(page, "1_running")
+    expect(running).to_have_count(0, timeout=TEN_MINUTES)
+
+
 def test_1_run_all(notebook, tree):
-    page, running = notebook, notebook.locator(".jp-InputPrompt").get_by_text("[*]:")
+    page = notebook
     assert with_figures(code_cells(tree / IPYNB)) == []
     expect(page.locator(".jp-Cell")).to_have_count(len(read_ipynb(tree / IPYNB).cells))
     shoot(page, "1_opened")
     choose(page, "Run", "Run All Cells")
-    expect(running).not_to_have_count(0)
-    shoot(page, "1_running")
-    expect(running).to_have_count(0, timeout=TEN_MINUTES)
+    wait_until_run(page)
     save(page)
+    assert git(tree, "status", "--porcelain").split() == ["M", IPYNB]
     cells = code_cells(tree / IPYNB)
     assert [o for cell in cells for o in cell.outputs if o.output_type == "error"] == []
     assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
@@ -73,6 +80,19 @@ def test_1_run_all(notebook, tree):
         figure.scroll_into_view_if_needed()
         assert figure.evaluate("image => image.naturalWidth") > 100
         shoot(page, f"1_figure_{number + 1}")
+
+
+def test_1_who_runs_and_saves_again_and_syncs_has_nothing_to_commit(notebook, tree):
+    page = notebook
+    sync(tree)
+    git(tree, "commit", "--quiet", "--all", "--message", "Executed")
+    choose(page, "File", "Reload Notebook from Disk")
+    choose(page, "Kernel", "Restart Kernel and Run All Cells…")
+    page.locator(".jp-Dialog-button.jp-mod-accept").click()
+    wait_until_run(page)
+    save(page)
+    sync(tree)
+    assert git(tree, "diff") == ""
 
 
 def test_2_what_is_edited_and_saved_in_the_browser_is_in_the_py(notebook, tree):
