@@ -5,6 +5,7 @@ stands in the notebook's folded solutions, and a test runs every solution agains
 """
 
 from collections.abc import Callable
+from functools import cache
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -37,12 +38,14 @@ def _gaussian_kl(mean, sigma, prior_mean, prior_sigma):
     return np.log(prior_sigma / sigma) + (square - 1) / 2
 
 
+@cache
 def _spectrum():
     """The variances of the world's principal components, falling: their sum is the energy."""
     images = shape_world().images.reshape(-1, 784)
     return np.linalg.eigvalsh(np.cov(images.T, bias=True))[::-1]
 
 
+@cache
 def _error_of_shape_and_size():
     images = shape_world().images.reshape(4, 256, 8, 784)  # shape, position, size, pixel
     return ((images - images.mean(axis=1, keepdims=True)) ** 2).sum(axis=3).mean()

@@ -4,9 +4,11 @@ import json
 import re
 import shutil
 import zlib
+from functools import cache
 from html.parser import HTMLParser
 
 import jax.numpy as jnp
+import nbformat
 import numpy as np
 import pytest
 from flax import nnx
@@ -41,24 +43,33 @@ class Links(HTMLParser):
             self.wordless.append(attributes.get("src", "")[:60])
 
 
-def small_models(world):
+@cache
+def models():
     """Untrained, of the headline models' form but small, with their codes."""
     widths = {"encoder_widths": (16,), "decoder_widths": (16, 32, 32)}
     ae = Autoencoder(4, **widths, rngs=nnx.Rngs(0))
     vae = VariationalAutoencoder(4, **widths, rngs=nnx.Rngs(1))
-    images = jnp.asarray(world.images)
+    images = jnp.asarray(shape_world().images)
     return {"AE": (ae, ae.encode(images)), "VAE": (vae, vae.encode(images)[0])}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def on_a_small_budget():
+    """Small models, few codes to judge them on, no npm."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tools.site, "headline_models", lambda world: models())
+        patch.setattr(weights, "CALIBRATION", 512)
+        patch.setattr(pages.shutil, "which", lambda name: None)
+        yield
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    """The site of the committed notebooks, with small models, on a machine without npm."""
+    """The site of the committed notebooks, without a copy of MathJax."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LATENT_BITS_OUTPUT_DIR", str(tmp_path_factory.mktemp("output")))
-        patch.setattr(tools.site, "headline_models", small_models)
-        patch.setattr(pages.shutil, "which", lambda name: None)
         readme = readme_text((ROOT / "README.md").read_text("utf-8"), read_numbers())
-        yield build(ROOT, readme, tmp_path_factory.mktemp("built") / "site")
+        return build(ROOT, readme, tmp_path_factory.mktemp("built") / "site")
 
 
 @pytest.fixture(params=["index", "explorer", *NAMES])
@@ -70,7 +81,7 @@ def test_a_page_has_a_title_a_description_and_no_mark_left(page):
     assert re.search(r"<title>.{20,}</title>", page)
     assert "Latent Bits" in re.search(r"<title>(.*)</title>", page)[1]
     assert re.search(r'<meta name="description" content="[^"]{60,}">', page)
-    assert not re.search(r"\$(title|body|description|scripts|notebooks|kind)\b", page)
+    assert not re.search(r"\$(title|body|description|scripts|navigation|kind|repository)\b", page)
 
 
 def test_titles_differ(site):
@@ -84,9 +95,14 @@ def test_every_link_within_the_site_leads_somewhere(page, site):
     links = Links(page).links
     assert {"index.html", "explorer.html", *(f"{name}.html" for name in NAMES)} <= set(links)
     for link in links:
-        path, _, _ = link.partition("#")
-        if path and not path.startswith(("https://", "http://")):
+        path, _, anchor = link.partition("#")
+        if path.startswith(("https://", "http://")):
+            assert ".github.io" not in path, "a link to the published site leaves a local one"
+            continue
+        if path:
             assert (site / path).is_file(), link
+        elif anchor:
+            assert f'id="{anchor}"' in page, link
 
 
 def test_nothing_is_loaded_from_elsewhere_but_mathjax(page, site):
@@ -101,8 +117,44 @@ def test_every_picture_is_described(page):
 
 def test_neighbours_are_a_page_away(site):
     text = (site / f"{NAMES[1]}.html").read_text("utf-8")
-    assert f'rel="prev" href="{NAMES[0]}.html"' in text
-    assert f'rel="next" href="{NAMES[2]}.html"' in text
+    turn = re.search(r'<nav class="turn".*?</nav>', text)[0]
+    assert Links(turn).links == [f"{NAMES[0]}.html", f"{NAMES[2]}.html"]
+
+
+def test_the_navigation_names_the_notebooks_and_marks_the_page(site):
+    text = (site / f"{NAMES[1]}.html").read_text("utf-8")
+    assert f'<a href="{NAMES[1]}.html" aria-current="page">02 · The autoencoder</a>' in text
+    assert text.count("aria-current=") == 1
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_notebook_lists_its_sections_and_folds_its_set_up(site, name):
+    text = (site / f"{name}.html").read_text("utf-8")
+    contents = re.search(r'<details class="contents">.*?</details>', text)[0]
+    assert len(Links(contents).links) == len(re.findall(r"<h2[ >]", text)) > 5
+    assert ">References</a>" in contents
+    folded = re.findall(r"<details><summary>Code</summary>(.*?)</details>", text, re.S)
+    assert "REPOSITORY" in folded[0]
+    assert text.count("REPOSITORY") == folded[0].count("REPOSITORY")
+
+
+def test_a_cell_that_hides_its_source_is_folded_and_shows_its_output(repository):
+    path = repository / "notebooks" / f"{NAMES[4]}.ipynb"
+    notebook = nbformat.read(path, 4)
+    for number, metadata in enumerate(
+        ({"tags": ["hide-input"]}, {"jupyter": {"source_hidden": 1}})
+    ):
+        output = nbformat.v4.new_output("stream", text=f"shown {number}")
+        cell = nbformat.v4.new_code_cell(f"hidden_{number}", metadata=metadata, outputs=[output])
+        notebook.cells.append(cell)
+    nbformat.write(notebook, path)
+    pages.write_pages(repository / "new", repository, (ROOT / "README.md").read_text("utf-8"))
+    text = (repository / "new" / path.with_suffix(".html").name).read_text("utf-8")
+    folded = re.findall(r"<details><summary>Code</summary>(.*?)</details>", text, re.S)
+    for number in range(2):
+        assert f"hidden_{number}" in folded[number + 1]
+        assert f"shown {number}" not in folded[number + 1]
+        assert f"shown {number}" in text
 
 
 def test_the_index_shows_the_numbers_that_were_recorded(site):
@@ -114,57 +166,43 @@ def test_the_index_shows_the_numbers_that_were_recorded(site):
 def _unpacked(site):
     """The layers by model, read as explorer.js reads them."""
     about = json.loads((site / "explorer.json").read_text())
-    raw = zlib.decompress((site / "decoders.bin").read_bytes())
-    layers = [layer for model in about["models"].values() for layer in model["layers"]]
-    whole = sum(int(np.prod(layer["shape"])) for layer in layers if layer["rounded"])
-    floats = np.frombuffer(raw, "<f4", (len(raw) - 2 * whole) // 4)
-    low = np.frombuffer(raw, np.uint8, whole, floats.nbytes).astype(np.int16)
-    high = np.frombuffer(raw, np.int8, whole, floats.nbytes + whole).astype(np.int16)
-    integers = iter(high * 256 + low)
-    floats = iter(floats)
-
-    def take(values, shape):
-        return np.array([next(values) for _ in range(int(np.prod(shape)))]).reshape(shape)
-
-    return {
-        name: [
-            (take(integers if layer["rounded"] else floats, layer["shape"]), layer["step"],
-             take(floats, layer["shape"][1:]))
-            for layer in model["layers"]
-        ]
-        for name, model in about["models"].items()
-    }  # fmt: skip
+    low, high = np.split(
+        np.frombuffer(zlib.decompress((site / "decoders.bin").read_bytes()), "u1"), 2
+    )
+    integers, at = low + 256 * high.view(np.int8).astype(int), 0
+    decoders = {}
+    for name, model in about["models"].items():
+        decoders[name], width = [], len(model["starts"][0])
+        for layer in model["layers"]:
+            shape = (width, width := len(layer["bias"]))
+            kernel = integers[at : (at := at + np.prod(shape))].reshape(shape)
+            decoders[name].append((kernel, layer["step"], np.array(layer["bias"])))
+    return decoders
 
 
 def test_the_packed_decoders_decode_as_jax_does(site):
-    models, unpacked = small_models(shape_world()), _unpacked(site)
-    for name, (model, codes) in models.items():
+    unpacked = _unpacked(site)
+    for name, (model, codes) in models().items():
         z = np.asarray(codes[::16])
+        u = (z - np.asarray(codes).mean(axis=0)) / np.asarray(codes).std(axis=0)
         exact = np.asarray(model.decode(jnp.asarray(z))).reshape(len(z), -1)
-        np.testing.assert_allclose(weights.decode(unpacked[name], z), exact, atol=1e-2)
+        np.testing.assert_allclose(weights.decode(unpacked[name], u), exact, atol=1e-2)
 
 
 def test_rounding_with_regard_to_the_inputs_beats_rounding_alone():
     rng = np.random.default_rng(0)
     kernel = rng.normal(size=(64, 32))
     inputs = rng.normal(size=(500, 8)) @ rng.normal(size=(8, 64))  # of 8 directions, as codes' are
-    integers, step = weights._round(kernel, inputs)
+    integers, step = weights._round(kernel, inputs, weights.STEPS)
     alone = np.round(kernel / step) * step
     errors = [np.abs(inputs @ (k - kernel)).max() for k in (integers * step, alone)]
     assert errors[0] < 0.5 * errors[1]
 
 
-def test_weights_that_grow_too_large_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(weights, "MOST_BYTES", 10)
-    world = shape_world()
-    with pytest.raises(CommandError, match="10 is the most: lower STEPS"):
-        tools.site._export(tmp_path, world, small_models(world))
-
-
 @pytest.fixture
 def repository(tmp_path, monkeypatch):
     """A repository with one notebook and the old site."""
-    monkeypatch.setattr(pages.shutil, "which", lambda name: None)
+    monkeypatch.setenv("LATENT_BITS_OUTPUT_DIR", str(tmp_path / "output"))
     for folder in ("notebooks", "figures", "site"):
         (tmp_path / folder).mkdir()
     shutil.copy(ROOT / "README.md", tmp_path)
@@ -183,8 +221,17 @@ def test_a_build_that_fails_leaves_the_old_site(repository, monkeypatch):
     assert list(repository.glob(".site-*")) == []
 
 
-def test_a_build_replaces_the_old_site_and_repeats_itself(repository, monkeypatch):
-    monkeypatch.setattr(tools.site, "headline_models", small_models)
+@pytest.mark.parametrize(("limit", "value"), [("MOST_BYTES", 10), ("FURTHEST_PIXEL", 1e-9)])
+def test_an_explorer_too_large_or_too_coarse_is_refused(
+    repository, monkeypatch, capsys, limit, value
+):
+    monkeypatch.setattr(tools.site, limit, value)
+    assert main(["site"], repository) == 1
+    assert "see STEPS in tools/site/weights.py" in capsys.readouterr().err
+    assert [path.name for path in (repository / "site").iterdir()] == ["old.html"]
+
+
+def test_a_build_replaces_the_old_site_and_repeats_itself(repository):
     built = []
     for _ in range(2):
         assert main(["site"], repository) == 0

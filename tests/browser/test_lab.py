@@ -82,7 +82,7 @@ def test_1_run_all(notebook, tree):
         shoot(page, f"1_figure_{number + 1}")
 
 
-def test_1_who_runs_and_saves_again_and_syncs_has_nothing_to_commit(notebook, tree):
+def test_1_after_a_second_run_a_save_and_a_sync_there_is_nothing_to_commit(notebook, tree):
     page = notebook
     sync(tree)
     git(tree, "commit", "--quiet", "--all", "--message", "Executed")

@@ -5,6 +5,7 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from tools.commands import read_numbers, readme_text
 SCREENSHOTS = Path(__file__).with_name("screenshots")
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True,
          "device_scale_factor": 2}  # fmt: skip
+SCREEN = {"width": 1366, "height": 657}  # what a small laptop's browser leaves for a page
 PATIENCE = 120_000  # milliseconds: a busy machine is slow, not wrong
 
 
@@ -51,22 +53,20 @@ def address(models, tmp_path_factory):
     server.shutdown()
 
 
-@pytest.fixture
-def visit(chromium, address):
-    """Open a page; at the end: it asked for nothing elsewhere and complained of nothing."""
-    contexts, outside, complaints = [], [], []
+@pytest.fixture(scope="session")
+def browse(chromium, address):
+    """Open a page in a window of its own; what it asks for elsewhere or complains of is kept."""
+    complaints = []
+
+    def route(route):
+        if route.request.url.startswith((address, "data:", "blob:")):
+            return route.continue_()
+        complaints.append(route.request.url)
+        return route.abort()
 
     def open_page(name, **settings):
         context = chromium.new_context(**settings)
         context.set_default_timeout(PATIENCE)
-        contexts.append(context)
-
-        def route(route):
-            if route.request.url.startswith((address, "data:", "blob:")):
-                return route.continue_()
-            outside.append(route.request.url)
-            return route.abort()
-
         context.route("**/*", route)
         page = context.new_page()
         page.on("pageerror", lambda error: complaints.append(str(error)))
@@ -76,11 +76,41 @@ def visit(chromium, address):
             page.evaluate("window.latentBits.ready.then(() => latentBits.explorer.centre())")
         return page
 
+    open_page.complaints = complaints
+    return open_page
+
+
+@pytest.fixture
+def visit(browse):
+    """Open a page for one test."""
+    pages = []
+
+    def open_page(name, **settings):
+        pages.append(browse(name, **settings))
+        return pages[-1]
+
     yield open_page
-    for context in contexts:
-        context.close()
-    assert outside == []
-    assert complaints == []
+    for page in pages:
+        page.context.close()
+    assert browse.complaints == []
+
+
+@pytest.fixture(scope="session")
+def opened(browse):
+    return browse("explorer", viewport=SCREEN)
+
+
+@pytest.fixture
+def explorer(opened, browse):
+    """The explorer's page, opened once, as it is after `Mean code`."""
+    opened.set_viewport_size(SCREEN)
+    opened.get_by_label("across", exact=True).select_option("0")
+    opened.get_by_label("up", exact=True).select_option("1")
+    opened.get_by_label("move both together").check()
+    opened.get_by_role("button", name="Mean code").click()
+    opened.evaluate("scrollTo(0, 0)")
+    yield opened
+    assert browse.complaints == []
 
 
 def code(page, name="AE"):
@@ -91,9 +121,16 @@ def pad(page, name="AE"):
     return page.locator(f"[data-model={name}] .pad")
 
 
-def decoded(page, name, codes):
-    run = "([name, codes]) => codes.map(z => Array.from(latentBits.decode(name, z)))"
-    return np.array(page.evaluate(run, [name, np.asarray(codes, float).tolist()]))
+def decoded(page, name, u):
+    run = "([name, codes]) => codes.map(u => Array.from(latentBits.decode(name, u)))"
+    return np.array(page.evaluate(run, [name, np.asarray(u, float).tolist()]))
+
+
+def exact(models, name, u):
+    """What JAX decodes codes u (n, L), in standard deviations from the mean, to: (n, 28, 28)."""
+    model, codes = models[name]
+    codes = np.asarray(codes, float)
+    return np.asarray(model.decode(jnp.asarray(codes.mean(0) + codes.std(0) * u, jnp.float32)))
 
 
 def finished_map(page):
@@ -103,114 +140,133 @@ def finished_map(page):
 
 
 @pytest.mark.parametrize("name", ["AE", "VAE"])
-def test_decodes_as_jax_does(visit, models, name):
-    model, codes = models[name]
-    codes = np.asarray(codes)
-    drawn = codes.mean(0) + codes.std(0) * np.random.default_rng(1).normal(size=(250, 4))
-    z = np.concatenate([codes[::32], drawn])
-    exact = np.asarray(model.decode(jnp.asarray(z, jnp.float32))).reshape(len(z), -1)
-    worst = np.abs(decoded(visit("explorer"), name, z) - exact).max()
+def test_decodes_as_jax_does(explorer, models, name):
+    codes = np.asarray(models[name][1], float)[::32]
+    drawn = np.random.default_rng(1).normal(size=(250, 4))
+    u = np.concatenate([(codes - codes.mean(0)) / codes.std(0), drawn])
+    wanted = exact(models, name, u).reshape(len(u), -1)
+    worst = np.abs(decoded(explorer, name, u) - wanted).max()
     print(f"{name}: worst pixel {worst:.4f}")
     assert worst < 1e-2
 
 
 @pytest.mark.parametrize("name", ["AE", "VAE"])
-def test_the_picture_shown_is_the_decoded_code(visit, models, name):
-    page = visit("explorer")
-    slider = page.get_by_label(f"{name}, dimension 3, in standard deviations", exact=True)
+def test_the_picture_shown_is_the_decoded_code(explorer, models, name):
+    slider = explorer.get_by_label(f"{name}, dimension 3, in standard deviations", exact=True)
     slider.fill("1.25")
-    page.wait_for_timeout(300)
-    model, codes = models[name]
-    u = code(page, name)
+    explorer.wait_for_function("!latentBits.explorer.drawing")
+    u = code(explorer, name)
     np.testing.assert_allclose(u, [0, 0, 1.25, 0])
-    z = np.asarray(codes).mean(0) + np.asarray(codes).std(0) * u
     read = "c => Array.from(c.getContext('2d').getImageData(0, 0, 28, 28).data)"
-    shown = np.array(page.locator(f"[data-model={name}] .picture").evaluate(read))[::4] / 255
-    exact = np.asarray(model.decode(jnp.asarray(z[None], jnp.float32))).ravel()
-    np.testing.assert_allclose(shown, exact, atol=1e-2 + 0.5 / 255)
+    shown = np.array(explorer.locator(f"[data-model={name}] .picture").evaluate(read))[::4] / 255
+    wanted = exact(models, name, u[None]).ravel()
+    np.testing.assert_allclose(shown, wanted, atol=1e-2 + 0.5 / 255)
 
 
-def test_shapes_are_rendered_as_in_python(visit):
-    import jax
-
-    page = visit("explorer")
+def test_shapes_are_rendered_as_in_python(explorer):
     _, parameters = random_shapes(jax.random.key(2), 60)
     parameters = np.concatenate([parameters, shape_world().factors[::400]])
     run = "all => all.map(p => Array.from(latentBits.render(...p)))"
-    shown = np.array(page.evaluate(run, parameters.astype(float).tolist()))
-    exact = render(parameters[:, 0].astype(int), *parameters[:, 1:].T).reshape(len(shown), -1)
-    np.testing.assert_allclose(shown, exact, atol=1e-5)
+    shown = np.array(explorer.evaluate(run, parameters.astype(float).tolist()))
+    wanted = render(parameters[:, 0].astype(int), *parameters[:, 1:].T).reshape(len(shown), -1)
+    np.testing.assert_allclose(shown, wanted, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["AE", "VAE"])
-def test_judges_as_the_oracle_of_the_notebooks_does(visit, models, name):
-    model, codes = models[name]
-    mean, std = np.asarray(codes).mean(0), np.asarray(codes).std(0)
-    z = mean + std * np.random.default_rng(3).normal(size=(60, 4))
-    images = np.asarray(model.decode(jnp.asarray(z, jnp.float32)))
-    page = visit("explorer")
-    page.wait_for_function("latentBits.explorer.world.templates")
+def test_judges_as_the_oracle_of_the_notebooks_does(explorer, models, name):
+    images = exact(models, name, np.random.default_rng(3).normal(size=(60, 4)))
+    explorer.wait_for_function("latentBits.explorer.world.templates")
     run = "all => all.map(p => latentBits.nearest(Float32Array.from(p)).share)"
-    shares = np.array(page.evaluate(run, images.reshape(len(z), -1).astype(float).tolist()))
-    exact = nearest_shape(images).residual_share
-    print(f"{name}: shares differ by at most {np.abs(shares - exact).max():.5f}")
-    np.testing.assert_allclose(shares, exact, atol=5e-3)
+    shares = np.array(explorer.evaluate(run, images.reshape(60, -1).astype(float).tolist()))
+    wanted = nearest_shape(images).residual_share
+    print(f"{name}: shares differ by at most {np.abs(shares - wanted).max():.5f}")
+    np.testing.assert_allclose(shares, wanted, atol=5e-3)
 
 
-def test_keys_move_the_code(visit):
-    page = visit("explorer")
-    pad(page).focus()
-    page.keyboard.press("ArrowRight")
-    page.keyboard.press("Shift+ArrowUp")
-    np.testing.assert_allclose(code(page), [0.1, 0.5, 0, 0])
-    np.testing.assert_allclose(code(page, "VAE"), [0.1, 0.5, 0, 0])
-    page.keyboard.press("Home")
-    np.testing.assert_allclose(code(page), 0)
-    page.get_by_label("AE, dimension 4, in standard deviations", exact=True).focus()
-    page.keyboard.press("ArrowRight")
-    np.testing.assert_allclose(code(page), [0, 0, 0, 0.05])
+def test_keys_move_the_code(explorer):
+    pad(explorer).focus()
+    explorer.keyboard.press("ArrowRight")
+    explorer.keyboard.press("Shift+ArrowUp")
+    np.testing.assert_allclose(code(explorer), [0.1, 0.5, 0, 0])
+    np.testing.assert_allclose(code(explorer, "VAE"), [0.1, 0.5, 0, 0])
+    explorer.keyboard.press("Home")
+    np.testing.assert_allclose(code(explorer), 0)
+    explorer.get_by_label("AE, dimension 4, in standard deviations", exact=True).focus()
+    explorer.keyboard.press("ArrowRight")
+    np.testing.assert_allclose(code(explorer), [0, 0, 0, 0.05])
 
 
-def test_a_drag_moves_the_code_in_the_chosen_plane(visit):
-    page = visit("explorer")
-    page.get_by_label("across", exact=True).select_option("2")
-    page.get_by_label("up", exact=True).select_option("3")
-    pad(page, "VAE").scroll_into_view_if_needed()
-    box = pad(page, "VAE").bounding_box()
+def test_a_drag_moves_the_code_in_the_chosen_plane(explorer):
+    explorer.get_by_label("across", exact=True).select_option("2")
+    explorer.get_by_label("up", exact=True).select_option("3")
+    pad(explorer, "VAE").scroll_into_view_if_needed()
+    box = pad(explorer, "VAE").bounding_box()
     at = lambda a, b: (box["x"] + a * box["width"], box["y"] + b * box["height"])  # noqa: E731
-    page.mouse.move(*at(0.5, 0.5))
-    page.mouse.down()
-    page.mouse.move(*at(0.75, 0.25), steps=4)
-    page.mouse.up()
-    page.mouse.move(*at(0.1, 0.1))  # no longer held: to no effect
-    np.testing.assert_allclose(code(page, "VAE"), [0, 0, 1.5, 1.5], atol=0.05)
-    np.testing.assert_allclose(code(page, "AE"), [0, 0, 1.5, 1.5], atol=0.05)
+    explorer.mouse.move(*at(0.5, 0.5))
+    explorer.mouse.down()
+    explorer.mouse.move(*at(0.75, 0.25), steps=4)
+    explorer.mouse.up()
+    explorer.mouse.move(*at(0.1, 0.1))  # no longer held: to no effect
+    np.testing.assert_allclose(code(explorer, "VAE"), [0, 0, 1.5, 1.5], atol=0.05)
+    np.testing.assert_allclose(code(explorer, "AE"), [0, 0, 1.5, 1.5], atol=0.05)
 
 
-def test_apart_only_one_of_them_moves(visit):
-    page = visit("explorer")
-    page.get_by_label("move both together").uncheck()
-    pad(page).focus()
-    page.keyboard.press("ArrowLeft")
-    np.testing.assert_allclose(code(page), [-0.1, 0, 0, 0])
-    np.testing.assert_allclose(code(page, "VAE"), 0)
+def test_apart_only_one_of_them_moves(explorer):
+    explorer.get_by_label("move both together").uncheck()
+    pad(explorer).focus()
+    explorer.keyboard.press("ArrowLeft")
+    np.testing.assert_allclose(code(explorer), [-0.1, 0, 0, 0])
+    np.testing.assert_allclose(code(explorer, "VAE"), 0)
 
 
-def test_starts_from_a_picture_in_both_spaces(visit):
-    page = visit("explorer")
-    button = page.locator("#starts button").nth(2)
+def test_starts_from_a_picture_in_both_spaces(explorer):
+    button = explorer.locator("#starts button").nth(2)
     button.click()
     assert button.get_attribute("aria-pressed") == "true"
-    assert np.any(code(page) != code(page, "VAE"))
-    page.wait_for_function("latentBits.explorer.panels.every(p => p.verdict.textContent !== '…')")
+    assert np.any(code(explorer) != code(explorer, "VAE"))
+    explorer.wait_for_function(
+        "latentBits.explorer.panels.every(p => p.verdict.textContent !== '…')"
+    )
     for name in ("AE", "VAE"):
-        verdict = page.locator(f"[data-model={name}] .verdict")
+        verdict = explorer.locator(f"[data-model={name}] .verdict")
         expect(verdict).to_contain_text("valid: triangle", timeout=PATIENCE)
-    finished_map(page)
+    finished_map(explorer)
     SCREENSHOTS.mkdir(exist_ok=True)
-    page.set_viewport_size({"width": 1100, "height": 900})
-    page.wait_for_timeout(500)
-    page.screenshot(path=SCREENSHOTS / "explorer.png", full_page=True)
+    explorer.screenshot(path=SCREENSHOTS / "explorer.png")
+
+
+@pytest.mark.parametrize("name", ["AE", "VAE"])
+def test_the_map_stands_beside_the_picture_and_no_one_needs_to_scroll(explorer, name):
+    part = lambda kind: explorer.locator(f"[data-model={name}] .{kind}").bounding_box()  # noqa: E731
+    picture, map_ = part("picture"), part("pad")
+    assert picture["y"] == pytest.approx(map_["y"], abs=1)
+    assert picture["x"] + picture["width"] <= map_["x"]
+    assert map_["width"] >= 240
+    needed = [explorer.locator(s).bounding_box() for s in ("#settings", "#legend")]
+    needed += [picture, map_, part("verdict"), part("sliders")]
+    assert all(box["y"] >= 0 and box["y"] + box["height"] <= SCREEN["height"] for box in needed)
+    assert explorer.evaluate("scrollY") == 0
+
+
+def test_a_resize_keeps_the_start_and_all_else(explorer):
+    start = explorer.locator("#starts button").nth(4)
+    start.click()
+    explorer.get_by_label("across", exact=True).select_option("2")
+    explorer.get_by_label("move both together").uncheck()
+    before = code(explorer), code(explorer, "VAE")
+    sides = []
+    for size in ({"width": 800, "height": 900}, {"width": 1700, "height": 900}, SCREEN):
+        explorer.set_viewport_size(size)
+        explorer.wait_for_timeout(200)
+        np.testing.assert_equal((code(explorer), code(explorer, "VAE")), before)
+        assert explorer.locator("#starts [aria-pressed=true]").count() == 1
+        assert start.get_attribute("aria-pressed") == "true"
+        assert explorer.get_by_label("across", exact=True).input_value() == "2"
+        assert not explorer.get_by_label("move both together").is_checked()
+        drawn, shown = pad(explorer).evaluate("pad => [pad.width, pad.clientWidth]")
+        assert drawn == shown
+        sides.append(shown)
+    assert len(set(sides)) == 3  # the map was drawn anew in each size
 
 
 def test_touch_moves_the_code_on_a_phone_and_nothing_is_cut_off(visit):
@@ -225,29 +281,39 @@ def test_touch_moves_the_code_on_a_phone_and_nothing_is_cut_off(visit):
     page.screenshot(path=SCREENSHOTS / "explorer-phone.png", full_page=True)
 
 
-def test_how_long_a_frame_takes(visit):
-    page = visit("explorer")
-    page.wait_for_function("latentBits.explorer.world.templates")
+def test_how_long_a_frame_takes(explorer):
+    explorer.wait_for_function("latentBits.explorer.world.templates")
     run = """() => {
       const [panel] = latentBits.explorer.panels, time = (task, n) => {
         task(); const start = performance.now();
         for (let i = 0; i < n; i++) task();
         return (performance.now() - start) / n;
       };
-      return [time(() => panel.decoder.at(panel.u), 50), time(() => panel.judge(), 20)];
+      return [time(() => panel.decoder.decode(panel.u), 50), time(() => panel.judge(), 20)];
     }"""
-    decode, judge = page.evaluate(run)
+    decode, judge = explorer.evaluate(run)
     print(f"decode {decode:.2f} ms, verdict {judge:.2f} ms")
     assert decode < 100
 
 
 @pytest.mark.parametrize("name", ["index", "03_variational_autoencoder"])
-@pytest.mark.parametrize("settings", [{"color_scheme": "dark"}, PHONE], ids=["desk", "phone"])
+@pytest.mark.parametrize(
+    "settings", [{"color_scheme": "dark", "viewport": SCREEN}, PHONE], ids=["desk", "phone"]
+)
 def test_pages_load_with_their_mathematics(visit, name, settings, request):
     page = visit(name, **settings)
     if name != "index":
         page.wait_for_selector("mjx-container svg", state="attached")
         assert page.locator("mjx-merror, [data-mml-node=merror]").count() == 0
+        contents, text = page.locator(".contents"), page.locator("article")
+        beside = "is_mobile" not in settings
+        assert contents.locator("a").first.is_visible() == beside
+        edge = contents.bounding_box(), text.bounding_box()
+        axis, extent = ("x", "width") if beside else ("y", "height")
+        assert edge[0][axis] + edge[0][extent] <= edge[1][axis]
+        assert not page.get_by_text("REPOSITORY =").is_visible()  # the set-up is folded
+        page.get_by_text("Code", exact=True).first.click()
+        assert page.get_by_text("REPOSITORY =").is_visible()
     assert page.evaluate("[...document.images].every(i => i.complete && i.naturalWidth > 0)")
     width = page.evaluate("document.documentElement.scrollWidth")
     assert width <= page.evaluate("innerWidth")

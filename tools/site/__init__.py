@@ -16,6 +16,10 @@ from helpers.shapes import POSITIONS, SHAPES, SIDE, SIZES, shape_world
 from tools.pairs import CommandError
 from tools.site import pages, weights
 
+EXPLORER = ("explorer.html", "style.css", "explorer.js", "explorer.json", "codes.bin",
+            "decoders.bin")  # fmt: skip
+MOST_BYTES = 2_000_000  # that the explorer loads
+FURTHEST_PIXEL = 1e-2  # from JAX's, of 1
 DOTS = 2048  # codes of the world behind a pad
 FURTHEST = 3.0  # how far the explorer goes from the mean code, in standard deviations
 STARTS = (1100, 3150, 5300, 7300, 250, 2900, 4700, 8000)  # pictures of the world to start from
@@ -33,35 +37,38 @@ def headline_models(world):
 
 def _export(folder, world, models):
     """decoders.bin, codes.bin and explorer.json; says how far the rounding moves a pixel."""
-    codes = {name: np.asarray(z, np.float64) for name, (_, z) in models.items()}
-    reached = {name: weights.within_reach(z, FURTHEST) for name, z in codes.items()}
-    rounded = {name: weights.rounded_decoder(models[name][0], z) for name, z in reached.items()}
-    packed, layers = weights.pack(rounded)
-    if len(packed) >= weights.MOST_BYTES:
-        raise CommandError(f"decoders.bin would hold {len(packed):,} bytes, {weights.MOST_BYTES:,} "
-                           "is the most: lower STEPS in tools/site/weights.py.")  # fmt: skip
-    moved = max(
-        weights.worst_pixel(models[name][0], rounded[name], z) for name, z in reached.items()
-    )
-    print(f"decoders.bin: {len(packed):,} bytes; no pixel further than {moved:.2g} from JAX's.")
-
     dots = np.linspace(0, len(world.images) - 1, min(DOTS, len(world.images))).astype(int)
-    units = {name: (z - z.mean(axis=0)) / z.std(axis=0) for name, z in codes.items()}
-    # A byte holds -5 to 5 standard deviations; what lies further is drawn at the rim.
-    bytes_ = [np.clip(np.round(u[dots] * 25), -127, 127).astype(np.int8) for u in units.values()]
+    starts = [i for i in STARTS if i < len(world.images)]
+    decoders, codes, worst, about = [], [], 0.0, {}
+    for name, (model, z) in models.items():
+        z = np.asarray(z, np.float64)
+        mean, std = z.mean(axis=0), z.std(axis=0)
+        units = (z - mean) / std
+        u = weights.within_reach(units, FURTHEST)
+        layers = weights.rounded_decoder(model, mean, std, u)
+        exact = model.decode(jnp.asarray(mean + std * u, jnp.float32)).reshape(len(u), -1)
+        worst = max(worst, float(jnp.abs(weights.decode(layers, u) - exact).max()))
+        # A byte holds -5 to 5 standard deviations; what lies further is drawn at the rim.
+        codes.append(np.clip(np.round(units[dots] * 25), -127, 127).astype(np.int8).tobytes())
+        about[name] = {
+            "layers": [{"step": step, "bias": bias.tolist()} for _, step, bias in layers],
+            "starts": units[starts].round(4).tolist(),
+        }
+        decoders.append(layers)
     about = {
         "side": SIDE, "shapes": SHAPES, "positions": POSITIONS.tolist(), "sizes": SIZES.tolist(),
-        "furthest": FURTHEST, "worst_pixel": round(moved, 4),
+        "furthest": FURTHEST, "worst_pixel": round(worst, 4), "models": about,
         "dots": world.factors[dots, 0].astype(int).tolist(),
-        "starts": [{"factors": world.factors[i].tolist(),
-                    "codes": {name: u[i].round(4).tolist() for name, u in units.items()}}
-                   for i in STARTS if i < len(world.images)],
-        "models": {name: {"mean": z.mean(axis=0).tolist(), "std": z.std(axis=0).tolist(),
-                          "layers": layers[name]} for name, z in codes.items()},
+        "starts": world.factors[starts].tolist(),
     }  # fmt: skip
-    (folder / "decoders.bin").write_bytes(packed)
-    (folder / "codes.bin").write_bytes(b"".join(array.tobytes() for array in bytes_))
+    (folder / "decoders.bin").write_bytes(weights.pack(decoders))
+    (folder / "codes.bin").write_bytes(b"".join(codes))
     (folder / "explorer.json").write_text(json.dumps(about, separators=(",", ":")))
+    size = sum((folder / name).stat().st_size for name in EXPLORER)
+    print(f"The explorer: {size:,} bytes; no pixel further than {worst:.2g} from JAX's.")
+    if size >= MOST_BYTES or worst >= FURTHEST_PIXEL:
+        raise CommandError(f"At most {MOST_BYTES:,} bytes and {FURTHEST_PIXEL} are wanted: "
+                           "see STEPS in tools/site/weights.py.")  # fmt: skip
 
 
 def build(root, readme: str, target=None) -> Path:

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
+import tomllib
 from pathlib import Path
 from string import Template
 
@@ -14,16 +15,17 @@ from nbconvert import HTMLExporter
 from nbconvert.filters import markdown2html
 from pygments.formatters import HtmlFormatter
 
-from helpers.files import output_folder, write_atomically
+from helpers.files import ROOT, output_folder, write_atomically
 from tools.pairs import CommandError, read_ipynb
 
 ASSETS = Path(__file__).with_name("assets")
 MATHJAX, SCRIPT = "3.2.2", "tex-svg-full.js"  # one file: letters are drawn, no font is fetched
 MATHJAX_SHA256 = "a4354ff94fd868aea0cc6eaaa79a57fda0588646fc46ee3700a349ee0a11cbe6"
 MATHJAX_CDN = f"https://cdn.jsdelivr.net/npm/mathjax@{MATHJAX}/es5/{SCRIPT}"
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+REPOSITORY = PROJECT["urls"]["Repository"]
 BADGE = re.compile(r"\[!\[Open in Colab\]\([^)]*\)\]\(([^)]*)\)")
 END = "<!-- /site -->"  # README's mark: what is above it is the index
-INDEX_TITLE = "Latent Bits: how many bits does a latent space keep?"
 EXPLORER_TITLE = "Explorer: drag through the latent space of an AE and a VAE — Latent Bits"
 EXPLORER_DESCRIPTION = (
     "Decode in the browser, side by side: an autoencoder and a variational autoencoder of a world "
@@ -90,62 +92,40 @@ def _title_and_description(notebook, name):
     return _plain(heading[2:]), description
 
 
-def _describe_pictures(notebook):
-    """Alternative texts for pictures, by the heading that they stand under."""
+def _prepare(notebook):
+    """Alternative texts for pictures, by the heading that they stand under; set-up to be folded."""
     heading = ""
+    set_up = next((cell for cell in notebook.cells if cell.cell_type == "code"), None)
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             heading = ([heading, *re.findall(r"^#+ (.*)$", cell.source, re.M)])[-1]
             cell.source = BADGE.sub(r"[Open in Colab](\1)", cell.source)
+        hidden = cell.metadata.get("jupyter", {}).get("source_hidden")
+        hidden = hidden or "hide-input" in cell.metadata.get("tags", [])
+        cell.metadata.folded = cell is set_up or hidden
         for output in cell.get("outputs", []):
             if "image/png" in output.get("data", {}):
                 about = {"alt": f"Figure, in the section “{_plain(heading)}”"}
                 output.metadata["image/png"] = output.metadata.get("image/png", {}) | about
 
 
-def _page(template, body, scripts="", **fields):
-    fields = {name: html.escape(text) for name, text in fields.items()}
-    return template.substitute(fields, body=body, scripts=scripts)
+def _contents(body):
+    """The page's sections, linked."""
+    sections = re.findall(r'<h2 id="([^"]*)">(.*?)<a class="anchor-link"', body, re.S)
+    links = "".join(f'<li><a href="#{anchor}">{title}</a></li>' for anchor, title in sections)
+    return f'<details class="contents"><summary>Contents</summary><ul>{links}</ul></details>'
 
 
-def _link(neighbour, label):
-    if neighbour is None:
-        return "<span></span>"
-    path, title = neighbour
-    return f'<a rel="{label}" href="{path.stem}.html">{html.escape(title)}</a>'
-
-
-def _write_notebooks(folder, paths, template, mathjax):
-    notebooks = [read_ipynb(path) for path in paths]
-    about = [
-        _title_and_description(nb, path.name) for nb, path in zip(notebooks, paths, strict=True)
-    ]
-    exporter = HTMLExporter(template_name="basic")
-    exporter.exclude_input_prompt = exporter.exclude_output_prompt = True
-    scripts = (ASSETS / "mathjax.html").read_text("utf-8").replace("MATHJAX_ADDRESS", mathjax)
-    ends = [None, *zip(paths, (title for title, _ in about), strict=True), None]
-    for i, (path, notebook) in enumerate(zip(paths, notebooks, strict=True)):
-        _describe_pictures(notebook)
-        body, _ = exporter.from_notebook_node(notebook)
-        turn = f'<nav class="turn" aria-label="Pages">{_link(ends[i], "prev")}'
-        turn += f"{_link(ends[i + 2], 'next')}</nav>"
-        title, description = about[i]
-        text = _page(template, f"{turn}\n{body}\n{turn}", scripts, kind="notebook",
-                     title=f"{title} — Latent Bits", description=description)  # fmt: skip
-        (folder / f"{path.stem}.html").write_text(text, "utf-8")
-
-
-def _write_index(folder, readme, template):
+def _index(readme):
+    """The index's title, description and HTML."""
     above, mark, _ = readme.partition(END)
     if not mark:
         raise CommandError(f"README.md lacks the mark {END}: what is above it is the site's index.")
     above = re.sub(r"\(notebooks/(\w+)\.ipynb\)", r"(\1.html)", BADGE.sub("", above))
-    title, _, rest = above.partition("\n")
-    call = (ASSETS / "call.html").read_text("utf-8")
-    body = f"{markdown2html(title)}\n{call}\n{markdown2html(rest)}"
-    text = _page(template, body, title=INDEX_TITLE, kind="index",
-                 description=_plain(rest.strip().split("\n\n")[0]))  # fmt: skip
-    (folder / "index.html").write_text(text, "utf-8")
+    owner, name = REPOSITORY.split("/")[-2:]
+    above = above.replace(f"(https://{owner}.github.io/{name}/", "(").replace("()", "(index.html)")
+    title, first = above.split("\n\n")[:2]
+    return _plain(title[2:]), _plain(first), markdown2html(above)
 
 
 def write_pages(folder, root, readme):
@@ -159,18 +139,34 @@ def write_pages(folder, root, readme):
         raise CommandError(f"No notebook is in {root / 'notebooks'}: `make run` makes them.")
     folder.mkdir()
     shutil.copytree(root / "figures", folder / "figures", ignore=shutil.ignore_patterns("*.json"))
-    template = Template((ASSETS / "page.html").read_text("utf-8"))
-    numbers = "".join(
-        f'<a href="{p.stem}.html" aria-label="Notebook {p.name[:2]}">{p.name[:2]}</a>'
-        for p in paths
-    )
-    template = Template(template.safe_substitute(notebooks=numbers))
-    _write_index(folder, readme, template)
-    _write_notebooks(folder, paths, template, _mathjax(folder))
+    scripts = (ASSETS / "notebook.html").read_text("utf-8")
+    scripts = scripts.replace("MATHJAX_ADDRESS", _mathjax(folder))
+    exporter = HTMLExporter(raw_template=(ASSETS / "notebook.j2").read_text("utf-8"))
+    exporter.exclude_input_prompt = exporter.exclude_output_prompt = True
+    title, description, body = _index(readme)
+    pages = {"index": (title, description, body, "")}
+    for path in paths:
+        notebook = read_ipynb(path)
+        title, description = _title_and_description(notebook, path.name)
+        _prepare(notebook)
+        body, _ = exporter.from_notebook_node(notebook)
+        body = f"{_contents(body)}\n<article>\n{body}\n</article>"
+        pages[path.stem] = (f"{title} — Latent Bits", description, body, scripts)
     explorer = (ASSETS / "explorer.html").read_text("utf-8")
-    text = _page(template, explorer, title=EXPLORER_TITLE, description=EXPLORER_DESCRIPTION,
-                 kind="explorer")  # fmt: skip
-    (folder / "explorer.html").write_text(text, "utf-8")
+    pages["explorer"] = (EXPLORER_TITLE, EXPLORER_DESCRIPTION, explorer, "")
+    page = Template((ASSETS / "page.html").read_text("utf-8"))
+    links = [f'<a href="{name}.html">{html.escape(re.split(": | — ", title)[0])}</a>'
+             for name, (title, *_) in pages.items()]  # fmt: skip
+    navigation = "\n".join([links[0], links[-1], *links[1:-1]])
+    for i, (name, (title, description, body, scripts)) in enumerate(pages.items()):
+        if scripts:  # a notebook, between the index and the explorer
+            body += f'<nav class="turn" aria-label="Pages">{links[i - 1]}{links[i + 1]}</nav>'
+        text = page.substitute(
+            title=html.escape(title), description=html.escape(description), scripts=scripts,
+            kind="notebook" if scripts else name, body=body, repository=REPOSITORY,
+            navigation=navigation.replace(f'"{name}.html"', f'"{name}.html" aria-current="page"'),
+        )  # fmt: skip
+        (folder / f"{name}.html").write_text(text, "utf-8")
     shutil.copyfile(ASSETS / "explorer.js", folder / "explorer.js")
     dark = HtmlFormatter(style="github-dark").get_style_defs(".highlight")
     code = HtmlFormatter(style="default").get_style_defs(".highlight")

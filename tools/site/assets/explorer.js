@@ -1,5 +1,5 @@
 // Two decoders in the browser: plain JavaScript, no library, no request but for three files beside it.
-// Codes u are in standard deviations from the mean code; a model decodes z = mean + std * u.
+// Codes u are in standard deviations from the mean code; the first layers have mean and deviation in them.
 "use strict";
 
 const TOLERANCE = 0.05; // helpers/generation.py: valid if at most this share is left unexplained
@@ -144,12 +144,12 @@ function solve3(m, b) {
 const gelu = (x) => 0.5 * x * (1 + Math.tanh(0.7978845608028654 * (x + 0.044715 * x * x * x)));
 
 class Decoder {
-  constructor(layers, mean, std) {
-    Object.assign(this, { layers, mean, std });
+  constructor(layers) {
+    this.layers = layers;
   }
 
-  decode(z) {
-    let h = Float32Array.from(z);
+  decode(u) {
+    let h = Float32Array.from(u);
     this.layers.forEach(({ kernel, bias, step }, depth) => {
       if (depth) h = h.map(gelu);
       const out = new Float32Array(bias.length);
@@ -161,34 +161,25 @@ class Decoder {
     });
     return h.map((logit) => 1 / (1 + Math.exp(-logit)));
   }
-
-  at(u) {
-    return this.decode(u.map((value, k) => this.mean[k] + this.std[k] * value));
-  }
 }
 
-// The layout is that of helpers/site/weights.py: floats, low bytes, high bytes. Integers stay
-// whole numbers, as floats: the step multiplies the sums.
+// The layout is that of tools/site/weights.py: low bytes, high bytes. Integers stay whole numbers,
+// as floats: the step multiplies the sums.
 function unpack(buffer, models) {
-  const all = Object.values(models).flatMap((model) => model.layers);
-  const size = ({ shape: [n_in, n_out] }) => n_in * n_out;
-  const whole = all.filter((layer) => layer.rounded).reduce((sum, layer) => sum + size(layer), 0);
-  const floats = new Float32Array(buffer, 0, (buffer.byteLength - 2 * whole) / 4);
-  const low = new Uint8Array(buffer, floats.byteLength, whole);
-  const high = new Int8Array(buffer, floats.byteLength + whole, whole);
-  let f = 0, w = 0;
-  const take = (n) => floats.subarray(f, (f += n));
-  const takeWhole = (n) => {
-    const from = w;
-    w += n;
-    return Float32Array.from({ length: n }, (_, i) => high[from + i] * 256 + low[from + i]);
+  const count = buffer.byteLength / 2;
+  const low = new Uint8Array(buffer, 0, count), high = new Int8Array(buffer, count);
+  let at = 0;
+  const decoder = ({ layers, starts }) => {
+    let width = starts[0].length;
+    return new Decoder(layers.map(({ step, bias }) => {
+      const from = at;
+      at += width * bias.length;
+      width = bias.length;
+      const kernel = Float32Array.from({ length: at - from }, (_, i) => high[from + i] * 256 + low[from + i]);
+      return { kernel, step, bias };
+    }));
   };
-  const layers = (model) => model.layers.map((layer) => {
-    const kernel = layer.rounded ? takeWhole(size(layer)) : take(size(layer));
-    return { kernel, bias: take(layer.shape[1]), step: layer.step };
-  });
-  return Object.fromEntries(Object.entries(models).map(([name, model]) =>
-    [name, new Decoder(layers(model), model.mean, model.std)]));
+  return Object.fromEntries(Object.entries(models).map(([name, model]) => [name, decoder(model)]));
 }
 
 async function fetched(name) {
@@ -213,7 +204,7 @@ async function load() {
 class Panel {
   constructor(explorer, name, decoder, dots) {
     Object.assign(this, { explorer, name, decoder, dots });
-    this.u = decoder.mean.map(() => 0);
+    this.u = explorer.about.models[name].starts[0].map(() => 0);
     this.cells = [];
     this.root = byId("model").content.firstElementChild.cloneNode(true);
     const part = (selector) => this.root.querySelector(selector);
@@ -289,7 +280,7 @@ class Panel {
   }
 
   draw() {
-    this.pixels = this.decoder.at(this.u);
+    this.pixels = this.decoder.decode(this.u);
     paint(this.picture, this.pixels, this.explorer.world.side);
     this.drawPad();
     this.sliders.forEach(({ slider, output }, k) => {
@@ -321,7 +312,7 @@ class Panel {
     const row = Math.floor(this.cells.length / CELLS), column = this.cells.length % CELLS;
     u[across] = ((column + 0.5) / CELLS * 2 - 1) * furthest;
     u[up] = (1 - (row + 0.5) / CELLS * 2) * furthest;
-    this.cells.push(world.nearest(this.decoder.at(u)).share <= TOLERANCE);
+    this.cells.push(world.nearest(this.decoder.decode(u)).share <= TOLERANCE);
     if (this.cells.length === CELLS * CELLS) {
       const valid = this.cells.filter(Boolean).length / this.cells.length;
       this.share.textContent = `${Math.round(valid * 100)} % of this plane is valid`;
@@ -403,11 +394,10 @@ class Explorer {
     this.makeSettings();
     this.makeStarts();
     byId("worst").textContent = about.worst_pixel;
-    byId("legend").innerHTML = about.shapes.map((shape, i) =>
+    byId("legend").innerHTML += about.shapes.map((shape, i) =>
       `<span style="--dot: ${COLOURS[i]}">${shape}</span>`).join("");
-    addEventListener("resize", () => this.show());
-    this.show();
-    this.starts.at(2)?.click(); // the mean code, which decodes to no shape, is a poor greeting
+    addEventListener("resize", () => this.panels.forEach((panel) => panel.drawPad()));
+    this.starts[Math.min(2, this.starts.length - 1)].click(); // the mean code decodes to no shape
     setTimeout(() => { // the first picture first
       this.world.makeTemplates();
       this.judge();
@@ -437,16 +427,14 @@ class Explorer {
   }
 
   makeStarts() {
-    this.starts = this.about.starts.map(({ factors: [shape, x, y, size], codes }) => {
+    this.starts = this.about.starts.map(([shape, x, y, size], i) => {
       const button = document.createElement("button"), canvas = document.createElement("canvas");
       paint(canvas, this.world.render(shape, x, y, size), this.world.side);
       button.type = "button";
       button.setAttribute("aria-label", `${this.world.shapes[shape]} at (${x}, ${y}), size ${size}`);
       button.append(canvas);
-      button.addEventListener("click", () => {
-        this.go((panel) => codes[panel.name]);
-        button.setAttribute("aria-pressed", "true");
-      });
+      button.addEventListener("click", () =>
+        this.go((panel) => this.about.models[panel.name].starts[i], button));
       byId("starts").append(button);
       return button;
     });
@@ -456,9 +444,9 @@ class Explorer {
     this.go((panel) => panel.u.map(() => 0));
   }
 
-  go(codeOf) {
+  go(codeOf, start) {
     this.panels.forEach((panel) => panel.set(codeOf(panel)));
-    this.show();
+    this.moved(start);
   }
 
   // A panel goes to u; with "move both together" the other one by as many standard deviations.
@@ -469,11 +457,16 @@ class Explorer {
     if (byId("together").checked)
       for (const other of this.panels)
         if (other !== panel) other.set(other.u.map((value, k) => value + by[k]));
+    this.moved();
+  }
+
+  // start: the button whose codes these are, if they are those of one.
+  moved(start) {
+    this.starts.forEach((button) => button.setAttribute("aria-pressed", button === start));
     this.show();
   }
 
   show() {
-    this.starts.forEach((button) => button.setAttribute("aria-pressed", "false"));
     if (this.drawing) return;
     this.drawing = requestAnimationFrame(() => {
       this.drawing = null;
@@ -508,7 +501,7 @@ window.latentBits = {
     const explorer = new Explorer(loaded);
     Object.assign(window.latentBits, {
       explorer,
-      decode: (name, z) => loaded.decoders[name].decode(z),
+      decode: (name, u) => loaded.decoders[name].decode(u),
       render: (...parameters) => explorer.world.render(...parameters),
       nearest: (pixels) => explorer.world.nearest(pixels),
       code: (name) => explorer.panels.find((panel) => panel.name === name).u,
