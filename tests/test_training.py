@@ -248,7 +248,8 @@ def test_held_out_data_in_several_batches_give_the_mean_over_all_rows(
 
     def loss(model, images, key):
         """Another function at every call, so that it is compiled for this number."""
-        jax.debug.callback(lambda n=len(images): seen.append(n))
+        n = len(images)
+        jax.debug.callback(lambda: seen.append(n))
         return autoencoder_loss(model, images, key)
 
     model = autoencoder()
