@@ -15,8 +15,8 @@ import throughput
 import walkthrough
 from machine import about
 
-from helpers import plotting  # noqa: F401 (the style of every figure)
 from helpers.files import record, recorded, save_figure
+from helpers.plotting import use_style
 
 PARTS = {
     "throughput": throughput.measure,
@@ -30,6 +30,7 @@ PARTS = {
 
 def figure(results):
     """Ratios of `fit` to the others, and time per image against the number of images."""
+    use_style()
     fig, (left, right) = plt.subplots(1, 2, figsize=(8.5, 3.6))
     rows = results["throughput"]["rows"]
     names = [f"{row['model']}\n{row['batch']}" for row in rows]

@@ -10,7 +10,7 @@ import numpy as np
 from flax import nnx
 from jax.scipy.stats import norm
 
-from .generation import nearest_shape, validity
+from .generation import nearest_shape
 from .shapes import SHAPES
 
 REACH = 3.0  # of a slider: where the prior has all but 0.3 % of its mass
@@ -31,7 +31,7 @@ def describe(image, z) -> str:
     name = SHAPES[nearest.shape[0]]
     place = f"x {nearest.x[0]:.1f}, y {nearest.y[0]:.1f}, size {nearest.size[0]:.1f} pixels"
     return (
-        f"<b>{'valid' if validity(nearest) else 'not valid'}</b><br>nearest shape: {name}<br>"
+        f"<b>{'valid' if nearest.valid()[0] else 'not valid'}</b><br>nearest shape: {name}<br>"
         f"{place}<br>"
         f"residual share {share:.1%}<br>log p(z) = {float(norm.logpdf(z).sum()):.2f} nats"
     )

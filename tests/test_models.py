@@ -7,11 +7,10 @@ import optax
 import pytest
 from flax import nnx
 
+from helpers.convolutions import Convolution, TransposedConvolution
 from helpers.models import (
     Autoencoder,
-    Convolution,
     ConvolutionalVariationalAutoencoder,
-    TransposedConvolution,
     VariationalAutoencoder,
     perceptron,
 )
@@ -181,10 +180,28 @@ def test_no_key_is_stored_in_a_model(Model):
 
 
 @pytest.mark.parametrize("Model", MODELS)
-@pytest.mark.parametrize("latent_size", [0, -2])
+@pytest.mark.parametrize("latent_size", [0, -2, 1.5, None])
 def test_a_code_of_no_numbers_is_refused(Model, latent_size):
-    with pytest.raises(ValueError, match=f"latent_size: expected at least 1, got {latent_size}"):
+    with pytest.raises(
+        ValueError, match=f"latent_size: expected an integer >= 1, got {latent_size}"
+    ):
         small(Model, latent_size)
+
+
+@pytest.mark.parametrize("Model", MODELS)
+def test_reconstruct_is_the_way_there_and_back_without_a_draw(Model, images):
+    model = small(Model)
+    code = model.encode(images)
+    mean = code[0] if isinstance(code, tuple) else code
+    np.testing.assert_array_equal(model.reconstruct(images), model.decode(mean))
+
+
+@pytest.mark.parametrize("Model", MODELS)
+def test_pictures_in_0_to_255_are_refused(Model, images):
+    for wrong in (np.asarray(255 * images), np.asarray(255 * images).astype(np.uint8)):
+        for method in (small(Model).encode, small(Model).reconstruct):
+            with pytest.raises(ValueError, match=r"x: expected pixels in \[0, 1\], got .* up to"):
+                method(wrong)
 
 
 def strided(x, kernel, stride=2):
@@ -214,6 +231,8 @@ def assert_same_with_gradients(layer, reference, x):
         return ((reference(x, pure["kernel"]) + pure["bias"]) * weights).sum()
 
     np.testing.assert_allclose(layer(x), reference(x, layer.kernel[...]), atol=2e-5)
+    elsewhere = layer.by_xla(x, layer.kernel[...], layer.bias[...])  # than on a CPU
+    np.testing.assert_allclose(layer(x), elsewhere, atol=2e-5)
     found, expected = (jax.grad(f, argnums=(0, 1))(x, state) for f in (ours, theirs))
     for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=2e-3)
@@ -262,8 +281,8 @@ def test_fit_keeps_running_statistics_and_everything_else_uses_them(images):
         ConvolutionalVariationalAutoencoder(2, rngs=nnx.Rngs(0)) for _ in range(2)
     )
     for each, held_out in ((with_test, 1 - images), (without, None)):
-        settings = {"batch_size": 4, "optimizer": optax.sgd(1e-3), "key": jax.random.key(0)}
-        fit(each, images, vae_loss, epochs=2, test_images=held_out, **settings)
+        settings = {"batch_size": 4, "learning_rate": 1e-3, "key": jax.random.key(0)}
+        fit(each, images, vae_loss, epochs=2, test_data=held_out, optimizer=optax.sgd, **settings)
     kept = [nnx.to_pure_dict(nnx.state(m, nnx.BatchStat)) for m in (with_test, without)]
     for a, b, c in zip(*map(jax.tree.leaves, (*kept, before)), strict=True):
         np.testing.assert_array_equal(a, b)  # held-out images leave no trace

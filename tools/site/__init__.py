@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from helpers import recipes
+from helpers.plotting import evenly
 from helpers.shapes import POSITIONS, SHAPES, SIDE, SIZES, shape_world
 from tools.pairs import CommandError
 from tools.site import pages, weights
@@ -37,7 +38,7 @@ def headline_models(world):
 
 def _export(folder, world, models):
     """decoders.bin, codes.bin and explorer.json; says how far the rounding moves a pixel."""
-    dots = np.linspace(0, len(world.images) - 1, min(DOTS, len(world.images))).astype(int)
+    dots = evenly(len(world.images), DOTS)
     starts = [i for i in STARTS if i < len(world.images)]
     decoders, codes, worst, about = [], [], 0.0, {}
     for name, (model, z) in models.items():

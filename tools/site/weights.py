@@ -11,6 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
+from helpers.plotting import evenly
+
 STEPS, FIRST_STEPS = 110, 4000  # to a standard deviation of a layer's weights, of the first one's
 CALIBRATION = 8192  # codes that the rounding is made and judged on
 
@@ -22,7 +24,7 @@ def within_reach(units, furthest):
     """
     half = CALIBRATION // 2
     box = np.random.default_rng(0).uniform(-furthest, furthest, (half, units.shape[1]))
-    return np.concatenate([units[np.linspace(0, len(units) - 1, half).astype(int)], box])
+    return np.concatenate([units[evenly(len(units), half)], box])
 
 
 def _round(kernel, inputs, steps):
