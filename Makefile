@@ -1,7 +1,7 @@
 # Latent Bits: the few commands that people use. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run studies test test-all test-colab test-browser lab sync lint sweep readme address site
-.PHONY: bench pins clean
+.PHONY: help run studies test test-all test-colab test-browser lab sync lint sweep readme
+.PHONY: address site bench pins clean
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3
@@ -87,7 +87,8 @@ pins: $(INSTALLED) ## in requirements.txt, refresh the versions below the line
 	@cat $(PACKAGES)/above $(PACKAGES)/below >requirements.txt
 
 clean: ## remove .venv, site, caches and whatever was generated or downloaded into data/
-	@rm -rf .venv .venv-bench .venv-colab site .pytest_cache .ruff_cache .hypothesis tests/browser/screenshots
+	@rm -rf .venv .venv-bench .venv-colab site tests/browser/screenshots
+	@rm -rf .pytest_cache .ruff_cache .hypothesis
 	@find helpers tools tests notebooks notebooks_py -depth \
 	  \( -name __pycache__ -o -name .ipynb_checkpoints \) -exec rm -rf {} +
 	@find data -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +
