@@ -107,7 +107,7 @@ def _epoch(fixed, states, losses, keys, epoch, rates, data, test_data):
         state, terms = jax.lax.scan(step, state, plans)
         model, _ = nnx.merge(fixed.eval_graph, state, copy=True)
         finished = jax.tree.map(jnp.copy, nnx.state(model))
-        norm = optax.global_norm(nnx.state(model, nnx.Param))
+        norm = optax.tree.norm(nnx.state(model, nnx.Param))
         test_terms = {}
         if test_data is not None:
             test_terms = _held_out_terms(model, loss, test_data, test_key, mesh)

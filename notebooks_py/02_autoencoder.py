@@ -263,7 +263,7 @@ def state_of(model, error):
         "mean brightness": float(nnx.sigmoid(logits).mean()),
         "mean logit": float(logits.mean()),
         "mean slope": float(slope.mean()),
-        "gradient norm": float(optax.global_norm(gradient(model, batch))),
+        "gradient norm": float(optax.tree.norm(gradient(model, batch))),
         "brightest pixel": float(nnx.sigmoid(logits).max()),
     }
 

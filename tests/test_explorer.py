@@ -38,9 +38,11 @@ def test_a_slider_moves_the_picture(model, images):
 
 
 def test_it_starts_from_the_code_of_a_picture_and_reaches_it(model, images):
-    explorer = Explorer(model, images * 1000, STILL)  # far codes
+    last = model.encoder.layers[-1].kernel
+    last[...] = 1000 * last[...]  # far codes
+    explorer = Explorer(model, images, STILL)
     explorer.start.value = 1
-    code = model.encode(images * 1000)
+    code = model.encode(images)
     code = np.asarray(code[0] if isinstance(code, tuple) else code)[1]
     reached = [slider.value for slider in explorer.sliders]
     np.testing.assert_allclose(reached, code, rtol=1e-5)
