@@ -12,7 +12,6 @@ from jax.tree_util import Partial
 
 from .checkpoints import fit_many_or_load
 from .files import checkpoint
-from .generation import coverage, fitted_gaussian, nearest_shape, sample_prior, validity
 from .information import bayes_decode, rate_audit
 from .models import Autoencoder, VariationalAutoencoder
 from .objectives import (
@@ -91,20 +90,6 @@ def train(name, model, data, loss, *, seed=0, **settings):
     return history
 
 
-def _untrained(kind, images, seed):
-    """A headline model before training, and the name of its checkpoint."""
-    model = kind(LATENT_SIZE, images=images, side=images.shape[1], rngs=nnx.Rngs(seed))
-    return model, f"{'autoencoder' if kind is Autoencoder else 'vae'}-seed{seed}"
-
-
-def autoencoder(images, test_images, *, seed=0, epochs=EPOCHS):
-    """The headline AE, trained or loaded: (model, history)."""
-    model, name = _untrained(Autoencoder, images, seed)
-    return model, train(
-        name, model, images, autoencoder_loss, epochs=epochs, test_data=test_images, seed=seed
-    )
-
-
 def vae_losses(epochs, c=C, c_start=C_START):
     """The VAE's loss for every epoch: c falls geometrically for 70 % of the epochs, then rests.
 
@@ -114,27 +99,37 @@ def vae_losses(epochs, c=C, c_start=C_START):
     return [Partial(vae_loss, c=c, beta=1.0) for c in c_start * (c / c_start) ** progress]
 
 
+def headline_models(kind: type, images, test_images, *, seeds, epochs=EPOCHS):
+    """The headline models of a kind, `Autoencoder` or `VariationalAutoencoder`, as one program.
+
+    Args:
+        images, test_images: (n, side, side), to train on and held out.
+        seeds: one for each model.
+
+    Returns:
+        The models, trained or loaded, and their histories.
+    """
+    name, loss = ("autoencoder", autoencoder_loss)
+    if kind is VariationalAutoencoder:
+        name, loss = "vae", vae_losses(epochs)
+    side = images.shape[1]
+    models = [kind(LATENT_SIZE, images=images, side=side, rngs=nnx.Rngs(seed)) for seed in seeds]
+    names = [f"{name}-seed{seed}" for seed in seeds]
+    settings = {"epochs": epochs, "seeds": seeds, "test_data": test_images}
+    return models, train_many(names, models, images, [loss] * len(models), **settings)
+
+
+def autoencoder(images, test_images, *, seed=0, epochs=EPOCHS):
+    """The headline AE, trained or loaded: (model, history)."""
+    found = headline_models(Autoencoder, images, test_images, seeds=[seed], epochs=epochs)
+    return found[0][0], found[1][0]
+
+
 def variational_autoencoder(images, test_images, *, seed=0, epochs=EPOCHS):
     """The headline VAE, trained or loaded: (model, history)."""
-    model, name = _untrained(VariationalAutoencoder, images, seed)
-    return model, train(
-        name, model, images, vae_losses(epochs), epochs=epochs, test_data=test_images, seed=seed
-    )
-
-
-def headline_models(images, test_images, *, seeds, epochs=EPOCHS):
-    """The headline AEs and VAEs of several seeds, each kind as one program: (AEs, VAEs)."""
-    made = []
-    for kind, loss in (
-        (Autoencoder, autoencoder_loss),
-        (VariationalAutoencoder, vae_losses(epochs)),
-    ):
-        models, names = zip(*(_untrained(kind, images, seed) for seed in seeds), strict=True)
-        losses = [loss] * len(models)
-        settings = {"epochs": epochs, "seeds": seeds, "test_data": test_images}
-        train_many(names, models, images, losses, **settings)
-        made.append(models)
-    return made
+    kind = VariationalAutoencoder
+    found = headline_models(kind, images, test_images, seeds=[seed], epochs=epochs)
+    return found[0][0], found[1][0]
 
 
 def _geometric(epochs, milestones, values):
@@ -171,54 +166,29 @@ def single_shape_losses(epochs, population) -> dict:
     }
 
 
-def _untrained_single(images, seed):
-    return VariationalAutoencoder(SINGLE_LATENTS, images=images, rngs=nnx.Rngs(seed), **SMALL)
-
-
-def _single_name(name, seed):
-    return f"circles-{name.replace(' ', '-')}-seed{seed}"
-
-
-def single_shape(name, losses, images, *, seed=0):
-    """The VAE with three latents of a single shape's images, trained or loaded."""
-    model = _untrained_single(images, seed)
-    train(_single_name(name, seed), model, images, losses, epochs=len(losses), seed=seed)
-    return model
-
-
 def single_shapes(name, losses, images, *, seeds):
-    """`single_shape` of several seeds, as one program: a list of models."""
-    models = [_untrained_single(images, seed) for seed in seeds]
-    names = [_single_name(name, seed) for seed in seeds]
-    losses = [losses] * len(models)
-    train_many(names, models, images, losses, epochs=len(losses[0]), seeds=seeds)
+    """The VAEs with three latents of a single shape, trained or loaded: a list of models.
+
+    Args:
+        name: of the schedule in `single_shape_losses`.
+        losses: the schedule, one an epoch.
+        images: (n, 28, 28), to train on.
+        seeds: one for each model.
+    """
+    settings = {"images": images, **SMALL}
+    models = [
+        VariationalAutoencoder(SINGLE_LATENTS, rngs=nnx.Rngs(seed), **settings) for seed in seeds
+    ]
+    names = [f"circles-{name.replace(' ', '-')}-seed{seed}" for seed in seeds]
+    all_losses = [losses] * len(models)
+    train_many(names, models, images, all_losses, epochs=len(losses), seeds=seeds)
     return models
 
 
-def measure_autoencoder(model, images, test_images, key, n=N_SAMPLES) -> dict:
-    """Held-out squared error, and validity of samples from N(0, I) and from a fitted Gaussian."""
-    prior_key, fitted_key = jax.random.split(key)
-    fitted = model.decode(fitted_gaussian(model.encode(images), fitted_key, n))
-    return {
-        "ae_test_squared_error": float(
-            squared_error(test_images, model.reconstruct(test_images)).mean()
-        ),
-        "ae_prior_validity": validity(sample_prior(model, prior_key, n)),
-        "ae_fitted_gaussian_validity": validity(fitted),
-    }
-
-
-def measure_vae(model, test_images, key, n=N_SAMPLES) -> dict:
-    """Held-out squared error at the posterior mean, and what n samples z ~ N(0, I) decode to."""
-    nearest = nearest_shape(sample_prior(model, key, n))
-    return {
-        "vae_test_squared_error": float(
-            squared_error(test_images, model.reconstruct(test_images)).mean()
-        ),
-        "vae_prior_validity": validity(nearest),
-        "vae_prior_validity_strict": validity(nearest, 0.02),
-        "vae_prior_coverage": coverage(nearest),
-    }
+def single_shape(name, losses, images, *, seed=0):
+    """`single_shapes` of one seed: the model."""
+    (model,) = single_shapes(name, losses, images, seeds=[seed])
+    return model
 
 
 def measure_bits(mean, log_variance, decode, images, key, draws=2) -> dict:

@@ -157,7 +157,8 @@ def _history_row(epoch, terms, test_terms):
 
 def _train(models, run):
     whose, keeps = "the", "the model keeps"
-    states, finished, histories = run.states, None, [[] for _ in models]
+    finished, histories = None, [[] for _ in models]
+    states, run = run.states, run._replace(states=None)  # only one copy is to be alive
     try:
         with progress_bar(len(run.losses), "epoch") as bar:
             for epoch in range(len(run.losses)):
@@ -213,11 +214,9 @@ def fit_many(
     devices = jax.local_devices()[: len(models)]
     if mesh is None and len(devices) > 1:
         mesh = Mesh(np.array(devices)[:, None], AXES)
-    settings = {"learning_rate": learning_rate, "optimizer": optimizer, "test_data": test_data}
-    run = prepare(
-        models, data, losses, epochs=epochs, batch_size=batch_size, keys=keys, mesh=mesh, **settings
-    )
-    return _train(models, run)
+    settings = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate}
+    settings |= {"optimizer": optimizer, "test_data": test_data, "mesh": mesh}
+    return _train(models, prepare(models, data, losses, keys=keys, **settings))
 
 
 def fit(
@@ -254,9 +253,7 @@ def fit(
             0..255; for a batch that does not divide over the mesh.
         FloatingPointError: naming epoch and step, for a loss or weights that are not finite.
     """
-    settings = {"learning_rate": learning_rate, "optimizer": optimizer, "test_data": test_data}
-    (history,) = fit_many(
-        [model], data, [loss], epochs=epochs, batch_size=batch_size, keys=[key], mesh=mesh,
-        **settings,
-    )  # fmt: skip
+    settings = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate}
+    settings |= {"optimizer": optimizer, "test_data": test_data, "mesh": mesh}
+    (history,) = fit_many([model], data, [loss], keys=[key], **settings)
     return history

@@ -25,8 +25,7 @@ def small_world(monkeypatch):
     _, x, y, size = whole.factors.T
     some = np.flatnonzero((x < 14) & (y < 14) & np.isin(size, np.unique(size)[:2]))
     world = whole._replace(images=whole.images[some], factors=whole.factors[some])
-    monkeypatch.setattr(sweeps, "shape_world", lambda: world)
-    monkeypatch.setattr(sweeps, "shape_world", lambda shapes: world)
+    monkeypatch.setattr(sweeps, "shape_world", lambda *shapes: world)
     assert len(world.images) == 256
     return world
 

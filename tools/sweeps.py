@@ -16,10 +16,10 @@ from jax.tree_util import Partial
 from helpers import plotting, recipes, studies
 from helpers.digits import load_digits
 from helpers.files import digest, output_folder, record, recorded, save_figure
-from helpers.generation import sample_prior
+from helpers.generation import coverage, fitted_gaussian, nearest_shape, sample_prior, validity
 from helpers.information import factor_information, mutual_information_gap
 from helpers.limits import image_rate_distortion
-from helpers.models import VariationalAutoencoder
+from helpers.models import Autoencoder, VariationalAutoencoder
 from helpers.objectives import gaussian_kl, squared_error
 from helpers.shapes import FACTORS, shape_world
 
@@ -62,18 +62,47 @@ REPORT_RUNS = (  # (kind, data, latents, c, seed, improved)
 )
 
 
+def measure_autoencoder(model, images, test_images, key, n=recipes.N_SAMPLES) -> dict:
+    """Held-out squared error, and validity of samples from N(0, I) and from a fitted Gaussian."""
+    prior_key, fitted_key = jax.random.split(key)
+    fitted = model.decode(fitted_gaussian(model.encode(images), fitted_key, n))
+    return {
+        "ae_test_squared_error": float(
+            squared_error(test_images, model.reconstruct(test_images)).mean()
+        ),
+        "ae_prior_validity": validity(sample_prior(model, prior_key, n)),
+        "ae_fitted_gaussian_validity": validity(fitted),
+    }
+
+
+def measure_vae(model, test_images, key, n=recipes.N_SAMPLES) -> dict:
+    """Held-out squared error at the posterior mean, and what n samples z ~ N(0, I) decode to."""
+    nearest = nearest_shape(sample_prior(model, key, n))
+    return {
+        "vae_test_squared_error": float(
+            squared_error(test_images, model.reconstruct(test_images)).mean()
+        ),
+        "vae_prior_validity": validity(nearest),
+        "vae_prior_validity_strict": validity(nearest, 0.02),
+        "vae_prior_coverage": coverage(nearest),
+    }
+
+
 def headline(seeds=SEEDS, epochs=recipes.EPOCHS):
     """The headline AE and VAE over several seeds: figures/sweep.json, settings, values, spread."""
     world = shape_world()
     train_rows, test_rows = recipes.world_split(world)
     images, test_images = world.images[train_rows], world.images[test_rows]
     runs = []
-    models = recipes.headline_models(images, test_images, seeds=seeds, epochs=epochs)
-    for seed, ae, vae in zip(seeds, *models, strict=True):
+    aes, vaes = (
+        recipes.headline_models(kind, images, test_images, seeds=seeds, epochs=epochs)[0]
+        for kind in (Autoencoder, VariationalAutoencoder)
+    )
+    for seed, ae, vae in zip(seeds, aes, vaes, strict=True):
         ae_key, vae_key = jax.random.split(jax.random.fold_in(jax.random.key(seed), 2))
         runs.append(
-            recipes.measure_autoencoder(ae, images, test_images, ae_key)
-            | recipes.measure_vae(vae, test_images, vae_key)
+            measure_autoencoder(ae, images, test_images, ae_key)
+            | measure_vae(vae, test_images, vae_key)
         )
         _tell(f"seed {seed}", runs[-1])
     settings = {
