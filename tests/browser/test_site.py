@@ -289,7 +289,7 @@ def test_how_long_a_frame_takes(explorer):
         for (let i = 0; i < n; i++) task();
         return (performance.now() - start) / n;
       };
-      return [time(() => panel.decoder.decode(panel.u), 50), time(() => panel.judge(), 20)];
+      return [time(() => decode(panel.layers, panel.u), 50), time(() => panel.judge(), 20)];
     }"""
     decode, judge = explorer.evaluate(run)
     print(f"decode {decode:.2f} ms, verdict {judge:.2f} ms")

@@ -143,43 +143,34 @@ function solve3(m, b) {
 
 const gelu = (x) => 0.5 * x * (1 + Math.tanh(0.7978845608028654 * (x + 0.044715 * x * x * x)));
 
-class Decoder {
-  constructor(layers) {
-    this.layers = layers;
-  }
-
-  decode(u) {
-    let h = Float32Array.from(u);
-    this.layers.forEach(({ kernel, bias, step }, depth) => {
-      if (depth) h = h.map(gelu);
-      const out = new Float32Array(bias.length);
-      for (let i = 0, k = 0; i < h.length; i++) {
-        const value = h[i];
-        for (let j = 0; j < out.length; j++, k++) out[j] += value * kernel[k];
-      }
-      h = out.map((sum, j) => sum * step + bias[j]);
-    });
-    return h.map((logit) => 1 / (1 + Math.exp(-logit)));
-  }
+function decode(layers, u) {
+  let h = Float32Array.from(u);
+  layers.forEach(({ kernel, bias, step }, depth) => {
+    if (depth) h = h.map(gelu);
+    const out = new Float32Array(bias.length);
+    for (let i = 0, k = 0; i < h.length; i++) {
+      const value = h[i];
+      for (let j = 0; j < out.length; j++, k++) out[j] += value * kernel[k];
+    }
+    h = out.map((sum, j) => sum * step + bias[j]);
+  });
+  return h.map((logit) => 1 / (1 + Math.exp(-logit)));
 }
 
-// The layout is that of tools/site/weights.py: low bytes, high bytes. Integers stay whole numbers,
-// as floats: the step multiplies the sums.
+// Gives the layers their kernels. The layout is that of tools/site/weights.py: low bytes, high
+// bytes. Integers stay whole numbers, as floats: the step multiplies the sums.
 function unpack(buffer, models) {
   const count = buffer.byteLength / 2;
   const low = new Uint8Array(buffer, 0, count), high = new Int8Array(buffer, count);
   let at = 0;
-  const decoder = ({ layers, starts }) => {
+  for (const { layers, starts } of Object.values(models)) {
     let width = starts[0].length;
-    return new Decoder(layers.map(({ step, bias }) => {
-      const from = at;
-      at += width * bias.length;
-      width = bias.length;
-      const kernel = Float32Array.from({ length: at - from }, (_, i) => high[from + i] * 256 + low[from + i]);
-      return { kernel, step, bias };
-    }));
-  };
-  return Object.fromEntries(Object.entries(models).map(([name, model]) => [name, decoder(model)]));
+    for (const layer of layers) {
+      layer.kernel = new Float32Array(width * layer.bias.length);
+      for (let i = 0; i < layer.kernel.length; i++, at++) layer.kernel[i] = high[at] * 256 + low[at];
+      width = layer.bias.length;
+    }
+  }
 }
 
 async function fetched(name) {
@@ -195,16 +186,16 @@ async function load() {
     fetched("codes.bin").then((r) => r.arrayBuffer()),
   ]);
   const inflated = packed.stream().pipeThrough(new DecompressionStream("deflate"));
-  const decoders = unpack(await new Response(inflated).arrayBuffer(), about.models);
-  return { about, decoders, codes: new Int8Array(codes) };
+  unpack(await new Response(inflated).arrayBuffer(), about.models);
+  return { about, codes: new Int8Array(codes) };
 }
 
 // ---------------------------------------------------------------- one model on the page
 
 class Panel {
-  constructor(explorer, name, decoder, dots) {
-    Object.assign(this, { explorer, name, decoder, dots });
-    this.u = explorer.about.models[name].starts[0].map(() => 0);
+  constructor(explorer, name, { layers, starts }, dots) {
+    Object.assign(this, { explorer, name, layers, starts, dots });
+    this.u = starts[0].map(() => 0);
     this.cells = [];
     this.root = byId("model").content.firstElementChild.cloneNode(true);
     const part = (selector) => this.root.querySelector(selector);
@@ -280,7 +271,7 @@ class Panel {
   }
 
   draw() {
-    this.pixels = this.decoder.decode(this.u);
+    this.pixels = decode(this.layers, this.u);
     paint(this.picture, this.pixels, this.explorer.world.side);
     this.drawPad();
     this.sliders.forEach(({ slider, output }, k) => {
@@ -296,7 +287,6 @@ class Panel {
     const { world } = this.explorer, found = world.nearest(this.pixels);
     const valid = found.share <= TOLERANCE, left = found.share > 1 ? "100\u00a0% or more unexplained"
       : `${(found.share * 100).toFixed(1)}\u00a0% unexplained`;
-    this.found = found;
     this.picture.className = `picture ${valid ? "valid" : "invalid"}`;
     const place = `at (${found.x.toFixed(1)}, ${found.y.toFixed(1)}), size ${found.size.toFixed(1)}`;
     const text = valid ? `valid: ${world.shapes[found.shape]} ${place}; ${left}`
@@ -312,7 +302,7 @@ class Panel {
     const row = Math.floor(this.cells.length / CELLS), column = this.cells.length % CELLS;
     u[across] = ((column + 0.5) / CELLS * 2 - 1) * furthest;
     u[up] = (1 - (row + 0.5) / CELLS * 2) * furthest;
-    this.cells.push(world.nearest(this.decoder.decode(u)).share <= TOLERANCE);
+    this.cells.push(world.nearest(decode(this.layers, u)).share <= TOLERANCE);
     if (this.cells.length === CELLS * CELLS) {
       const valid = this.cells.filter(Boolean).length / this.cells.length;
       this.share.textContent = `${Math.round(valid * 100)} % of this plane is valid`;
@@ -327,26 +317,16 @@ class Panel {
     const pen = pad.getContext("2d"), unit = side / 300, cell = side / CELLS;
     const place = (a, b) => [(a / furthest + 1) * side / 2, (1 - b / furthest) * side / 2];
     pen.clearRect(0, 0, side, side);
+    pen.lineWidth = unit;
+    pen.strokeStyle = "#f0b58a"; // stripes: not told by colour alone
     this.cells.forEach((valid, i) => {
-      pen.save();
+      const x = (i % CELLS) * cell, y = Math.floor(i / CELLS) * cell;
+      pen.fillStyle = valid ? "#cfe6f5" : "#fdf0e6";
+      pen.fillRect(x, y, cell + 0.5, cell + 0.5);
       pen.beginPath();
-      pen.rect((i % CELLS) * cell, Math.floor(i / CELLS) * cell, cell + 0.5, cell + 0.5);
-      pen.clip();
-      if (valid) {
-        pen.fillStyle = "#cfe6f5";
-        pen.fill();
-      } else {
-        pen.fillStyle = "#fdf0e6";
-        pen.fill();
-        pen.strokeStyle = "#f0b58a"; // stripes: not told by colour alone
-        pen.lineWidth = unit;
-        const x = (i % CELLS) * cell, y = Math.floor(i / CELLS) * cell;
-        pen.beginPath();
-        pen.moveTo(x, y + cell);
-        pen.lineTo(x + cell, y);
-        pen.stroke();
-      }
-      pen.restore();
+      pen.moveTo(x, y + cell);
+      pen.lineTo(x + cell, y);
+      if (!valid) pen.stroke();
     });
     const latents = this.u.length, dot = 2.2 * unit;
     about.dots.forEach((shape, i) => {
@@ -383,14 +363,14 @@ function paint(canvas, pixels, side) {
 // ---------------------------------------------------------------- the page
 
 class Explorer {
-  constructor({ about, decoders, codes }) {
+  constructor({ about, codes }) {
     this.about = about;
     this.furthest = about.furthest;
     this.world = new World(about);
     this.plane = [0, 1];
-    const length = codes.length / Object.keys(decoders).length;
-    this.panels = Object.entries(decoders).map(([name, decoder], i) =>
-      new Panel(this, name, decoder, codes.subarray(i * length, (i + 1) * length)));
+    const models = Object.entries(about.models), length = codes.length / models.length;
+    this.panels = models.map(([name, model], i) =>
+      new Panel(this, name, model, codes.subarray(i * length, (i + 1) * length)));
     this.makeSettings();
     this.makeStarts();
     byId("worst").textContent = about.worst_pixel;
@@ -434,7 +414,7 @@ class Explorer {
       button.setAttribute("aria-label", `${this.world.shapes[shape]} at (${x}, ${y}), size ${size}`);
       button.append(canvas);
       button.addEventListener("click", () =>
-        this.go((panel) => this.about.models[panel.name].starts[i], button));
+        this.go((panel) => panel.starts[i], button));
       byId("starts").append(button);
       return button;
     });
@@ -501,7 +481,7 @@ window.latentBits = {
     const explorer = new Explorer(loaded);
     Object.assign(window.latentBits, {
       explorer,
-      decode: (name, u) => loaded.decoders[name].decode(u),
+      decode: (name, u) => decode(loaded.about.models[name].layers, u),
       render: (...parameters) => explorer.world.render(...parameters),
       nearest: (pixels) => explorer.world.nearest(pixels),
       code: (name) => explorer.panels.find((panel) => panel.name === name).u,
