@@ -55,6 +55,12 @@ def binary_cross_entropy(
     return _sum_per_image(jnp.logaddexp(0, logits) - x * logits)
 
 
+def _twice_the_kl(mean, log_variance):
+    _check_same_shape(mean=mean, log_variance=log_variance)
+    # expm1 keeps what is left near the prior, where exp(v) - 1 - v loses every digit.
+    return mean**2 + jnp.expm1(log_variance) - log_variance
+
+
 def gaussian_kl_per_latent(
     mean: Float[ArrayLike, "*n L"], log_variance: Float[ArrayLike, "*n L"]
 ) -> Float[Array, "*n L"]:
@@ -66,9 +72,7 @@ def gaussian_kl_per_latent(
     Raises:
         ValueError: arrays whose shapes disagree.
     """
-    _check_same_shape(mean=mean, log_variance=log_variance)
-    # expm1 keeps what is left near the prior, where exp(v) - 1 - v loses every digit.
-    return (mean**2 + jnp.expm1(log_variance) - log_variance) / 2
+    return _twice_the_kl(mean, log_variance) / 2
 
 
 def gaussian_kl(
@@ -79,7 +83,7 @@ def gaussian_kl(
     Raises:
         ValueError: arrays whose shapes disagree.
     """
-    return _sum_per_image(gaussian_kl_per_latent(mean, log_variance))
+    return _sum_per_image(_twice_the_kl(mean, log_variance)) / 2
 
 
 def autoencoder_loss(model: nnx.Module, images: Images, key: PRNGKeyArray | None) -> Loss:
