@@ -6,12 +6,10 @@ import sys
 from functools import partial
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 import pandas as pd
 import pytest
-from flax import nnx
 from jax.tree_util import Partial
 
 from helpers import checkpoints, training
