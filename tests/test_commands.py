@@ -469,7 +469,7 @@ def test_address_rewrites_both_halves_and_drops_no_output(repository):
         '[project.urls]\nRepository = "https://github.com/old/name"\n'
     )
     badge = "colab.research.google.com/github/old/name/blob"
-    (repository / "README.md").write_text(README + badge)
+    (repository / "README.md").write_text(README + badge + " https://old.github.io/name/")
     edit(repository, "N * 21", 'N * 21  # "https://github.com/old/name", not old/name-2')
     assert main(["run"], repository) == 0
     assert main(["address", "new.owner/latent_bits-2"], repository) == 0
@@ -483,6 +483,7 @@ def test_address_rewrites_both_halves_and_drops_no_output(repository):
         badge.replace("old/name", "new.owner/latent_bits-2")
         in (repository / "README.md").read_text()
     )
+    assert "https://new.owner.github.io/latent_bits-2/" in (repository / "README.md").read_text()
     assert main(["address", "old/name"], repository) == 0
     assert badge in (repository / "README.md").read_text()
 

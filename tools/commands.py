@@ -132,7 +132,8 @@ def sweep(root=ROOT):
 
 
 def address(root=ROOT, repo=""):
-    """Write another repository address, owner/name, into badges, set-up cells and pyproject.toml.
+    """Write another repository address, owner/name, into badges, set-up cells, links to the site
+    and pyproject.toml.
 
     In both halves of every pair, so that they agree and keep their outputs.
     """
@@ -141,9 +142,10 @@ def address(root=ROOT, repo=""):
     project = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]
     old = project["urls"]["Repository"].removeprefix("https://github.com/")
     places = re.compile(rf"(github\.com/|/github/){re.escape(old)}(?![\w.-])")
+    old_site, new_site = ("{}.github.io/{}".format(*address.split("/")) for address in (old, repo))
     notebooks = [*root.glob("notebooks_py/*.py"), *root.glob("notebooks/*.ipynb")]
     for path in (root / "pyproject.toml", root / "README.md", *sorted(notebooks)):
-        text = path.read_text("utf-8")
+        text = path.read_text("utf-8").replace(old_site, new_site)
         write_atomically(path, places.sub(rf"\g<1>{repo}", text).encode())
     print(f"The notebooks now come from https://github.com/{repo}.")
 
