@@ -217,7 +217,8 @@ def gradients(w, x, eps):
 w, x = initial(1), x_train[:50]
 eps = generator.normal(size=(50, LATENTS))
 by_hand, loss = gradients(w, x, eps)
-enable_x64 = getattr(jax, "enable_x64", None) or jax.experimental.enable_x64  # before JAX 0.8
+before_0_8 = not hasattr(jax, "enable_x64")
+enable_x64 = jax.experimental.enable_x64 if before_0_8 else jax.enable_x64
 with enable_x64(True):
     by_jax = jax.grad(lambda w: forward(w, jnp.asarray(x), jnp.asarray(eps), jnp)[1])(
         jax.tree.map(jnp.asarray, w)

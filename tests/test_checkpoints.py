@@ -11,19 +11,7 @@ import optax
 import pandas as pd
 import pytest
 from jax.tree_util import Partial
-
-from helpers import checkpoints, training
-from helpers.checkpoints import (
-    fit_many_or_load,
-    fit_or_load,
-    load_checkpoint,
-    save_checkpoint,
-)
-from helpers.files import ROOT, save_arrays
-from helpers.objectives import autoencoder_loss, denoising_loss
-from helpers.shapes import random_shapes
-from helpers.training import fit
-from tests.small import (
+from small import (
     STEPS,
     Counting,
     N,
@@ -37,6 +25,18 @@ from tests.small import (
     vae,
     weights,
 )
+
+from helpers import checkpoints, training
+from helpers.checkpoints import (
+    fit_many_or_load,
+    fit_or_load,
+    load_checkpoint,
+    save_checkpoint,
+)
+from helpers.files import ROOT, save_arrays
+from helpers.objectives import autoencoder_loss, denoising_loss
+from helpers.shapes import random_shapes
+from helpers.training import fit
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +112,10 @@ def test_a_checkpoint_is_recognised_by_another_process(path, trainings):
     fit_vae_or_load(path, np.ones((N, 28, 28), np.float32))
     assert trainings == [1]
     program = ROOT / "tests" / "programs" / "load_checkpoint.py"
-    environment = os.environ | {"PYTHONHASHSEED": "1", "PYTHONPATH": str(ROOT)}
+    environment = os.environ | {
+        "PYTHONHASHSEED": "1",
+        "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}",
+    }
     subprocess.run([sys.executable, program, path], check=True, env=environment)
 
 

@@ -7,11 +7,7 @@ import pandas as pd
 import pytest
 from jax.sharding import Mesh
 from jax.tree_util import Partial
-
-from helpers.objectives import autoencoder_loss, vae_loss
-from helpers.shapes import random_shapes
-from helpers.training import fit, fit_many
-from tests.small import (
+from small import (
     BUDGET,
     COMPILED,
     Counting,
@@ -26,6 +22,10 @@ from tests.small import (
     vae,
     weights,
 )
+
+from helpers.objectives import autoencoder_loss, vae_loss
+from helpers.shapes import random_shapes
+from helpers.training import fit, fit_many
 
 SEEDS = range(3)
 ADAM = {"optimizer": optax.adam, "learning_rate": 1e-3}

@@ -12,12 +12,7 @@ import pytest
 from flax import nnx
 from jax.sharding import Mesh
 from jax.tree_util import Partial
-
-from helpers.checkpoints import fit_or_load
-from helpers.files import ROOT
-from helpers.objectives import autoencoder_loss
-from helpers.training import AXES, fit
-from tests.small import (
+from small import (
     BATCH,
     N,
     assert_equal_weights,
@@ -26,6 +21,11 @@ from tests.small import (
     scaled_loss,
     settings,
 )
+
+from helpers.checkpoints import fit_or_load
+from helpers.files import ROOT
+from helpers.objectives import autoencoder_loss
+from helpers.training import AXES, fit
 
 MORE_WORK = (
     4  # times as many processor seconds as one device, if every device did the whole work: 8
@@ -37,7 +37,7 @@ def start(program, *arguments, devices):
         [sys.executable, ROOT / "tests" / "programs" / program, *map(str, arguments)],
         env=os.environ
         | {"JAX_PLATFORMS": "cpu", "JAX_NUM_CPU_DEVICES": str(devices)}
-        | {"LATENT_BITS_PROGRESS": "0", "PYTHONPATH": str(ROOT)},
+        | {"LATENT_BITS_PROGRESS": "0", "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -13,15 +13,7 @@ import pandas as pd
 import pytest
 from flax import nnx
 from jax.tree_util import Partial
-
-from helpers import progress, training
-from helpers.checkpoints import fit_or_load
-from helpers.models import Autoencoder
-from helpers.objectives import autoencoder_loss, squared_error, total_correlation_loss
-from helpers.optimizers import warmup_stable_decay
-from helpers.shapes import random_shapes
-from helpers.training import fit, train_step
-from tests.small import (
+from small import (
     BATCH,
     COMPILED,
     RULE,
@@ -40,6 +32,14 @@ from tests.small import (
     vae,
     weights,
 )
+
+from helpers import progress, training
+from helpers.checkpoints import fit_or_load
+from helpers.models import Autoencoder
+from helpers.objectives import autoencoder_loss, squared_error, total_correlation_loss
+from helpers.optimizers import warmup_stable_decay
+from helpers.shapes import random_shapes
+from helpers.training import fit, train_step
 
 
 @pytest.fixture(scope="module")

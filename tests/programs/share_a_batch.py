@@ -13,11 +13,11 @@ import numpy as np
 import optax
 from flax import nnx
 from jax.sharding import Mesh
+from small import COMPILED, elbo
 
 from helpers.models import ConvolutionalVariationalAutoencoder, VariationalAutoencoder
 from helpers.shapes import random_shapes
 from helpers.training import AXES, fit
-from tests.small import COMPILED, elbo
 
 network, *job = sys.argv[1:]
 if job:

@@ -10,11 +10,11 @@ import time
 import jax
 import optax
 from flax import nnx
+from small import COMPILED, elbo
 
 from helpers.models import VariationalAutoencoder
 from helpers.shapes import random_shapes
 from helpers.training import fit_many
-from tests.small import COMPILED, elbo
 
 images, _ = random_shapes(jax.random.key(0), 256)
 keys = list(jax.random.split(jax.random.key(1), 5))
