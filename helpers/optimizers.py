@@ -63,7 +63,7 @@ def rates_by_epoch(
 
 
 @cache
-def _with_rate(function, arguments, keywords):
+def _with_rate_in_state(function, arguments, keywords):
     def at(learning_rate):
         """The optimizer at one rate, which `inject_hyperparams` keeps in its state."""
         return function(learning_rate, *arguments, **dict(keywords))
@@ -71,7 +71,7 @@ def _with_rate(function, arguments, keywords):
     return optax.inject_hyperparams(at)(learning_rate=0.0)
 
 
-def with_rate(optimizer: Callable) -> optax.GradientTransformation:
+def with_rate_in_state(optimizer: Callable) -> optax.GradientTransformation:
     """An optimizer with its learning rate in its state, as `hyperparams["learning_rate"]`.
 
     Args:
@@ -91,5 +91,7 @@ def with_rate(optimizer: Callable) -> optax.GradientTransformation:
             f"as optax.adam, and the rate as learning_rate, got a {type(optimizer).__name__}"
         )
     if not isinstance(optimizer, partial):
-        return _with_rate(optimizer, (), ())
-    return _with_rate(optimizer.func, optimizer.args, tuple(sorted(optimizer.keywords.items())))
+        return _with_rate_in_state(optimizer, (), ())
+    return _with_rate_in_state(
+        optimizer.func, optimizer.args, tuple(sorted(optimizer.keywords.items()))
+    )

@@ -18,7 +18,7 @@ from jax.tree_util import Partial
 from jaxtyping import Array, Float, Integer, PRNGKeyArray, PyTree
 
 from .checks import check_count, check_pixels
-from .optimizers import rates_by_epoch, with_rate
+from .optimizers import rates_by_epoch, with_rate_in_state
 
 AXES = ("models", "batch")  # of a mesh: models are divided over the first, batches over the second
 
@@ -68,7 +68,7 @@ def _losses_by_epoch(loss, epochs):
 
 def _split(model, optimizer):
     """(training graph, evaluation graph), state of model and optimizer; the model in eval mode."""
-    pair = model, nnx.Optimizer(model, with_rate(optimizer), wrt=nnx.Param)
+    pair = model, nnx.Optimizer(model, with_rate_in_state(optimizer), wrt=nnx.Param)
     model.train()
     train_graph, _ = nnx.split(pair)
     model.eval()
@@ -145,7 +145,7 @@ def _check_group(models, losses, keys):
         raise ValueError("models: expected different ones, got one of them twice")
 
 
-def _form(losses):
+def _function_and_shapes(losses):
     """What losses must have in common to be stacked: functions, and shapes of settings."""
     return [(jax.tree.structure(loss), [*map(np.shape, jax.tree.leaves(loss))]) for loss in losses]
 
@@ -154,7 +154,7 @@ def _check_alike(graphs, losses):
     for number, (graph, of_model) in enumerate(zip(graphs, losses, strict=True)):
         if graph != graphs[0]:
             raise ValueError(f"models: expected one architecture, model {number} is unlike model 0")
-        if _form(of_model) != _form(losses[0]):
+        if _function_and_shapes(of_model) != _function_and_shapes(losses[0]):
             raise ValueError(
                 "losses: expected one function with settings of the same shapes, "
                 f"model {number} has not model 0's"
