@@ -6,6 +6,7 @@
 PYTHON ?= python3
 INSTALLED := .venv/.installed
 VENV := .venv/bin/python
+TESTS = $(VENV) -m pytest -n 2 --durations=15 # two at a time: each computes on several cores
 AS_ROOT = $$([ "$$(id -u)" = 0 ] || echo sudo)
 CODE := helpers tools tests notebooks_py benchmarks
 # The kernel called python3 is the one of this environment, whatever else is installed.
@@ -21,10 +22,11 @@ studies: $(INSTALLED) ## execute the studies 05 to 07 on their own data (trains:
 	@$(VENV) -m tools.commands run 05 06 07
 
 test: $(INSTALLED) ## unit tests, pairs in sync, README numbers, all notebooks, shortened (minutes)
-	@$(VENV) -m pytest -m "not slow" tests --nbmake $(sort $(wildcard notebooks/*.ipynb))
+	@$(TESTS) --dist loadfile --no-loadscope-reorder -m "not slow" \
+	  --nbmake $(sort $(wildcard notebooks/*.ipynb)) tests
 
 test-all: $(INSTALLED) ## the slow tests: tree mode, key reuse, a fresh clone
-	@$(VENV) -m pytest -m slow tests
+	@$(TESTS) --dist loadgroup -m slow tests
 
 test-browser: $(INSTALLED) ## the notebooks in JupyterLab, in a headless Chromium (minutes)
 	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || \
