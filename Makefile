@@ -6,11 +6,12 @@
 PYTHON ?= python3
 INSTALLED := .venv/.installed
 VENV := .venv/bin/python
-TESTS = $(VENV) -m pytest -n 2 --durations=15 # two at a time: each computes on several cores
 AS_ROOT = $$([ "$$(id -u)" = 0 ] || echo sudo)
 CODE := helpers tools tests notebooks_py benchmarks
 # The kernel called python3 is the one of this environment, whatever else is installed.
 export JUPYTER_PREFER_ENV_PATH := 1
+# Two at a time: each computes on several cores.
+TESTS = $(VENV) -m pytest -n 2 --durations=15
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
