@@ -15,6 +15,8 @@ AS_ROOT = $$([ "$$(id -u)" = 0 ] || echo sudo)
 CODE := helpers tools tests notebooks_py benchmarks
 # The kernel called python3 is the one of this environment, whatever else is installed.
 export JUPYTER_PREFER_ENV_PATH := 1
+# Two at a time: each computes on several cores.
+TESTS = $(VENV) -m pytest -n 2 --durations=15
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -26,10 +28,11 @@ studies: $(INSTALLED) ## execute the studies 05 to 07 on their own data (trains:
 	@$(VENV) -m tools.commands run 05 06 07 $(if $(TIMES),--times)
 
 test: $(INSTALLED) ## unit tests, pairs in sync, README numbers, all notebooks, shortened (minutes)
-	@$(VENV) -m pytest -m "not slow" tests --nbmake $(sort $(wildcard notebooks/*.ipynb))
+	@$(TESTS) --dist loadfile --no-loadscope-reorder -m "not slow" \
+	  --nbmake $(sort $(wildcard notebooks/*.ipynb)) tests
 
 test-all: $(INSTALLED) ## the slow tests: tree mode, key reuse, a fresh clone
-	@$(VENV) -m pytest -m slow tests
+	@$(TESTS) --dist loadgroup -m slow tests
 
 test-colab: ## the tests with the versions of Colab, in .venv-colab (minutes)
 	@$(MAKE) test PACKAGES=.venv-colab REQUIREMENTS=tests/colab-requirements.txt

@@ -12,6 +12,10 @@ MADE_HERE = None
 if os.environ.get("LATENT_BITS_OUTPUT_DIR") != os.environ.get("LATENT_BITS_TEST_DIR", ""):
     MADE_HERE = tempfile.mkdtemp(prefix="latent-bits-")
     os.environ["LATENT_BITS_OUTPUT_DIR"] = os.environ["LATENT_BITS_TEST_DIR"] = MADE_HERE
+    # What one process or kernel has compiled, the others read; `.ci/run` lets all its runs share.
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", os.path.join(MADE_HERE, "compiled"))
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 os.environ["LATENT_BITS_PROGRESS"] = "0"
 
 

@@ -75,7 +75,8 @@ def scaled_loss(model, images, key, scale):
 
 @nnx.jit
 def step_by_hand(model, optimizer, loss, batch, key):
-    (_, terms), gradients = nnx.value_and_grad(loss, has_aux=True)(model, batch, key)
+    step = nnx.value_and_grad(loss, has_aux=True, allow_int=True)  # ints: counters of a dropout
+    (_, terms), gradients = step(model, batch, key)
     optimizer.update(model, gradients)
     return terms
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from helpers import training
+from helpers import checkpoints
 from helpers.files import recorded
 from helpers.shapes import shape_world
 from tools import sweeps
@@ -31,7 +31,7 @@ def small_world(monkeypatch):
 
 
 def test_a_stopped_sweep_goes_on_where_it_was(folder, small_world, monkeypatch):
-    fit_many, groups = training.fit_many, []
+    fit_many, groups = checkpoints.fit_many, []
 
     def until_stopped(models, *arguments, **settings):
         groups.append(type(models[0]).__name__)
@@ -39,7 +39,7 @@ def test_a_stopped_sweep_goes_on_where_it_was(folder, small_world, monkeypatch):
             raise KeyboardInterrupt
         return fit_many(models, *arguments, **settings)
 
-    monkeypatch.setattr(training, "fit_many", until_stopped)
+    monkeypatch.setattr(checkpoints, "fit_many", until_stopped)
     with pytest.raises(KeyboardInterrupt):
         sweeps.headline(seeds=range(2), epochs=1)
     assert not (folder / "sweep.json").exists()
