@@ -49,10 +49,7 @@ TOLERANCES = {
     r".*negentropy|.*prior_mismatch|.*_mig$": {"share": 0.7, "distance": 0},  # small, not anything
     r".*_error_rate|.*bayes_distortion": {"share": 0.5, "distance": 0},
     r".*total_correlation|.*limit_gap": {"share": 0.2, "distance": 0},
-    r".*(factor|limit|mutual_information|route|kl|rate)(_.*)?_bits": {
-        "share": 0.05,
-        "distance": 0.1,
-    },
+    r".*(factor|limit|information|route|kl|rate)(_.*)?_bits|.*_plain\.(kl|mutual)": BITS,
     # The VAE's squared errors: three sigmas of the sweep are 0.46 of its own. Then all the others.
     r"03\.robustness\.VAE\.(held|between|moved)|04\.vae_distortion": {"share": 0.45, "distance": 0},
     r".*": {"share": 0.25, "distance": 0},
