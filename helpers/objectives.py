@@ -172,7 +172,7 @@ def total_correlation_loss(
     mean, log_variance = model.encode(images)
     z = model.sample(mean, log_variance, key)
     error = squared_error(images, model.decode(z)).mean()
-    kl = gaussian_kl_per_latent(mean, log_variance).mean(axis=0)
+    kl = gaussian_kl_per_latent(mean.T, log_variance.T).mean(axis=1)
 
     n = len(images)
     density = -((z[:, None] - mean) ** 2 * jnp.exp(-log_variance) + log_variance) / 2  # (n, n, L)

@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import os
 import struct
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -240,7 +241,7 @@ def test_a_download_shows_a_bar_only_where_it_is_wanted(
     server, folder, monkeypatch, capsys, caplog, progress
 ):
     monkeypatch.setenv("LATENT_BITS_PROGRESS", progress)
-    monkeypatch.setattr(digits.sys.stderr, "isatty", lambda: True)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     monkeypatch.setattr(pooch.get_logger(), "handlers", [caplog.handler])
     publish(server, "one", GOOD)
     digits.load_digits("mnist", "test")
