@@ -14,10 +14,17 @@ from .runs import prepare
 from .training import fit_many, programs
 
 
+def _is_key(leaf):
+    return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+
+
 def _weights(model) -> dict:
-    """All arrays of a model (weights, running statistics), by their paths in it."""
+    """All arrays of a model (weights, statistics, keys as numbers), by their paths in it."""
     leaves, _ = jax.tree_util.tree_flatten_with_path(nnx.to_pure_dict(nnx.state(model)))
-    return {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in leaves}
+    return {
+        jax.tree_util.keystr(path): np.asarray(jax.random.key_data(leaf) if _is_key(leaf) else leaf)
+        for path, leaf in leaves
+    }
 
 
 def save_checkpoint(path, model: nnx.Module, history: pd.DataFrame, fingerprint: dict):
@@ -48,7 +55,12 @@ def load_checkpoint(path, model: nnx.Module, fingerprint: dict) -> pd.DataFrame:
     }
     state = nnx.state(model)
     leaves, structure = jax.tree_util.tree_flatten_with_path(nnx.to_pure_dict(state))
-    loaded = [jnp.asarray(arrays[jax.tree_util.keystr(keys)]) for keys, _ in leaves]
+    loaded = []
+    for keys, leaf in leaves:
+        array = jnp.asarray(arrays[jax.tree_util.keystr(keys)])
+        is_key = _is_key(leaf)
+        kind = jax.random.key_impl(leaf) if is_key else None
+        loaded.append(jax.random.wrap_key_data(array, impl=kind) if is_key else array)
     nnx.replace_by_pure_dict(state, jax.tree.unflatten(structure, loaded))
     nnx.update(model, state)
     return pd.DataFrame(history)
@@ -58,25 +70,24 @@ def _fingerprints(models, data, losses, keys, settings):
     """What each training depends on, by part: equal fingerprints mean that it would compute the
     same. The mesh does not count, nor does the group: they change no more than the rounding."""
     settings = {name: value for name, value in settings.items() if name != "mesh"}
-    shared = {}
-    for model, loss, key in zip(models, losses, keys, strict=True):
-        run = prepare([model], data, [loss], keys=[key], **settings)
-        kinds = list(dict.fromkeys(map(jax.tree.structure, run.losses)))
-        if not shared:  # the models are alike
-            leaves = jax.tree.leaves_with_path((run.data, run.test_data))
-            shared = {
-                "program": digest({"text": np.array(programs(run))}),
-                "data": digest({jax.tree_util.keystr(path): leaf for path, leaf in leaves}),
-                "learning rates": digest({"rates": run.rates}),
-                "budget": f"{settings['epochs']} epochs of batches of {settings['batch_size']}",
-            }
+    run = prepare(models, data, losses, keys=keys, **settings)  # refuses what is not alike
+    alone = prepare(models[:1], data, losses[:1], keys=keys[:1], **settings)
+    leaves = jax.tree.leaves_with_path((run.data, run.test_data))
+    kinds = list(dict.fromkeys(map(jax.tree.structure, run.losses)))
+    shared = {
+        "program": digest({"text": np.array(programs(alone))}),
+        "data": digest({jax.tree_util.keystr(path): leaf for path, leaf in leaves}),
+        "learning rates": digest({"rates": run.rates}),
+        "budget": f"{settings['epochs']} epochs of batches of {settings['batch_size']}",
+    }
+    for number, model in enumerate(models):
         yield shared | {
             "initial weights": digest(_weights(model)),
             "loss settings": [
                 [kinds.index(jax.tree.structure(loss)) for loss in run.losses],
-                [leaf.tolist() for leaf in jax.tree.leaves(run.losses)],
+                [leaf[number].tolist() for leaf in jax.tree.leaves(run.losses)],
             ],
-            "key": run.keys.tolist(),
+            "key": run.keys[number].tolist(),
         }
 
 
@@ -106,14 +117,19 @@ def fit_many_or_load(paths, models, data, losses, *, keys, **settings) -> list[p
         A history for each model.
 
     Raises:
+        OSError: for a folder that cannot be made.
         ValueError: as `fit_many`; for a path given twice; for a job of several processes, each of
             which might decide otherwise: use `fit` there.
         FloatingPointError: as `fit_many`.
     """
     if jax.process_count() > 1:
         raise ValueError(f"processes: expected one, got {jax.process_count()}: use `fit`")
+    if len(paths) != len(models):
+        raise ValueError(f"paths: expected {len(models)}, one for each model, got {len(paths)}")
     if max(Counter(map(str, paths)).values(), default=1) > 1:
         raise ValueError("paths: expected different ones, got one of them twice")
+    for path in paths:  # an error now, not after the training
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
     fingerprints = list(_fingerprints(models, data, losses, keys, settings))
     histories = list(map(_load_if_same, paths, models, fingerprints))
     missing = [number for number, history in enumerate(histories) if history is None]

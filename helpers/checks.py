@@ -1,5 +1,6 @@
 """Checks of arguments: each ValueError names the argument, what was expected and what came."""
 
+import math
 import numbers
 
 import jax
@@ -16,7 +17,7 @@ def check_count(name: str, value: int, least: int = 1):
 
 def check_tolerance(name: str, value: float):
     """Raises ValueError unless value is a finite number > 0."""
-    if not isinstance(value, numbers.Real) or not 0 < value < np.inf:
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 < value < np.inf:
         raise ValueError(f"{name}: expected a finite number > 0, got {value!r}")
 
 
@@ -30,20 +31,25 @@ def check_finite(**arrays: ArrayLike):
 def check_pixels(name: str, images: Shaped[ArrayLike, "..."]):
     """Raises ValueError for pictures whose white is not 1, such as those in 0..255.
 
-    Refused are integers of any shape, and floats that are pictures (three axes or more, the last
-    two equal and at least 8), none of them negative, the largest above 2. So bool, pictures with
-    noise on them and points of a plane pass; under jit there is nothing to look at, and all passes.
+    A picture is a row of at least 64 numbers, of whatever shape. It is refused if they are
+    integers, or none is negative and the largest is above 2. So bool, pictures with noise on them,
+    points of a plane and labels pass; under jit there is nothing to look at, and all passes.
     """
-    if isinstance(images, jax.core.Tracer):
+    if isinstance(images, jax.core.Tracer) or np.ndim(images) < 2:
         return
-    pixels = np.asarray(images)
-    pictures = pixels.ndim >= 3 and pixels.shape[-1] == pixels.shape[-2] >= 8
-    if np.issubdtype(pixels.dtype, np.integer) or (
-        pictures and pixels.max(initial=0) > 2 and pixels.min() >= 0
-    ):
+    if math.prod(np.shape(images)[1:]) < 64 or len(images) == 0:
+        return
+    on_device = isinstance(images, jax.Array)
+    if on_device and not images.is_fully_addressable:  # spread over several processes
+        return
+    # Two numbers are fetched from another device, not all pixels; on the CPU NumPy looks at them.
+    on_device = on_device and any(device.platform != "cpu" for device in images.devices())
+    pixels = images if on_device else np.asarray(images)
+    most = float(pixels.max())
+    if np.issubdtype(pixels.dtype, np.integer) or (most > 2 and pixels.min() >= 0):
         raise ValueError(
-            f"{name}: expected pixels in [0, 1], got {pixels.dtype} up to "
-            f"{pixels.max(initial=0):g}: divide by the value of white, 255 in 8-bit pictures"
+            f"{name}: expected pixels in [0, 1], got {pixels.dtype} up to {most:g}: "
+            "divide by the value of white, 255 in 8-bit pictures"
         )
 
 

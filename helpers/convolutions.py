@@ -4,6 +4,8 @@ On a CPU, within a scan, XLA's own strided convolutions are many times slower th
 written as slices and one matrix product; elsewhere XLA's are used. Both are tested to be equal.
 """
 
+from functools import cache
+
 import jax
 import jax.numpy as jnp
 from flax import nnx
@@ -12,6 +14,7 @@ from jaxtyping import Array, Float
 DIMENSIONS = ("NHWC", "HWIO", "NHWC")  # how XLA is told what is which axis
 
 
+@cache  # one function for one fan_in: older Flax tells architectures apart by it
 def pytorch_start(fan_in: int) -> dict:
     """PyTorch's default start, as the report's networks have it: U(-b, b) with b = fan_in^-1/2.
 

@@ -4,12 +4,11 @@ Their oldest versions stand in pyproject.toml, nowhere else. Needs nothing but t
 and `packaging`, so that it can be imported where those packages are not there yet, as in Colab.
 """
 
-import os
 import subprocess
 import sys
 import tempfile
 import tomllib
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -21,11 +20,14 @@ def required(project: Path = PROJECT) -> list[Requirement]:
     """The packages that the notebooks import, each with its oldest version.
 
     Args:
-        project: the pyproject.toml that lists them.
+        project: the pyproject.toml that lists them; installed by pip, the package itself does.
     """
-    return [
-        Requirement(line) for line in tomllib.loads(project.read_text())["project"]["dependencies"]
-    ]
+    lines = (
+        tomllib.loads(project.read_text())["project"]["dependencies"]
+        if project.exists()
+        else requires("latent-bits")
+    )
+    return list(map(Requirement, lines))
 
 
 def _installed(name):
@@ -71,8 +73,9 @@ def _keep_compiled():
 
     if jax.config.jax_compilation_cache_dir:  # the reader keeps it elsewhere
         return
-    root = Path(os.environ.get("LATENT_BITS_OUTPUT_DIR") or PROJECT.parent)
-    jax.config.update("jax_compilation_cache_dir", str(root / "data" / "compiled"))
+    from .files import output_folder
+
+    jax.config.update("jax_compilation_cache_dir", str(output_folder("data") / "compiled"))
     # The notebooks' programs are many and small: keep them all.
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)

@@ -54,7 +54,10 @@ def digest(arrays) -> str:
 def save_arrays(path, arrays, about=None):
     """Write a dict of arrays, and a JSON-able dict about them, as one verified npz file."""
     arrays = {name: np.asarray(array) for name, array in arrays.items()}
-    header = json.dumps({"sha256": digest(arrays), "about": about or {}})
+    # Types that NumPy does not know of itself, such as JAX's bfloat16, are stored as bits.
+    types = {name: array.dtype.name for name, array in arrays.items() if array.dtype.kind == "V"}
+    arrays |= {name: arrays[name].view(f"u{arrays[name].dtype.itemsize}") for name in types}
+    header = json.dumps({"sha256": digest(arrays), "about": about or {}, "types": types})
     with tempfile.TemporaryFile() as buffer:
         np.savez_compressed(buffer, **arrays, __header__=np.array(header))
         buffer.seek(0)
@@ -70,13 +73,14 @@ def load_arrays(path):
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         header = json.loads(str(arrays.pop("__header__")))
-        expected, about = header["sha256"], header["about"]
+        expected, about, types = header["sha256"], header["about"], header.get("types", {})
     except FileNotFoundError:
         raise
     except Exception as error:  # a flipped bit can make zip, zlib, NumPy or json raise anything
         raise ValueError(f"{path} is damaged: {error}") from error
     if digest(arrays) != expected:
         raise ValueError(f"{path} is damaged: its contents do not match its checksum")
+    arrays |= {name: arrays[name].view(np.dtype(kind)) for name, kind in types.items()}
     return arrays, about
 
 

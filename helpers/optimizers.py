@@ -1,6 +1,5 @@
-"""Optimizers whose learning rate is data: another rate, or another schedule, compiles nothing."""
+"""Optimizers whose learning rate is data: a training with other rates compiles nothing again."""
 
-import numbers
 from collections.abc import Callable
 from functools import cache, partial
 
@@ -51,7 +50,7 @@ def rates_by_epoch(
         schedule = learning_rate if isinstance(learning_rate, Partial) else Partial(learning_rate)
         starts = steps * np.arange(epochs)
         rates = np.stack([_at(schedule, start + np.arange(steps)) for start in starts])
-    elif isinstance(learning_rate, numbers.Real):
+    elif np.ndim(learning_rate) == 0 and np.asarray(learning_rate).dtype.kind in "iuf":
         rates = np.full((epochs, steps), learning_rate, np.float32)
     else:
         what = f"got {learning_rate!r}"
@@ -62,13 +61,17 @@ def rates_by_epoch(
     return rates
 
 
-@cache
 def _with_rate_in_state(function, arguments, keywords):
     def at(learning_rate):
         """The optimizer at one rate, which `inject_hyperparams` keeps in its state."""
         return function(learning_rate, *arguments, **dict(keywords))
 
+    if not isinstance(at(0.0), optax.GradientTransformation):
+        raise TypeError("it makes no optax transformation")
     return optax.inject_hyperparams(at)(learning_rate=0.0)
+
+
+_known = cache(_with_rate_in_state)
 
 
 def with_rate_in_state(optimizer: Callable) -> optax.GradientTransformation:
@@ -85,13 +88,18 @@ def with_rate_in_state(optimizer: Callable) -> optax.GradientTransformation:
     Raises:
         ValueError: for what is no such function, such as `optax.adam(1e-3)`.
     """
-    if not callable(optimizer):
+    parts = optimizer, (), ()
+    if isinstance(optimizer, partial):
+        parts = optimizer.func, optimizer.args, tuple(sorted(optimizer.keywords.items()))
+    try:
+        hash(parts)
+        make = _known
+    except TypeError:  # an array among the settings, by which nothing can be looked up
+        make = _with_rate_in_state
+    try:
+        return make(*parts)
+    except TypeError as error:
         raise ValueError(
             "optimizer: expected a function from a learning rate to an optax transformation, such "
             f"as optax.adam, and the rate as learning_rate, got a {type(optimizer).__name__}"
-        )
-    if not isinstance(optimizer, partial):
-        return _with_rate_in_state(optimizer, (), ())
-    return _with_rate_in_state(
-        optimizer.func, optimizer.args, tuple(sorted(optimizer.keywords.items()))
-    )
+        ) from error

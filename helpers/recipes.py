@@ -11,6 +11,7 @@ from flax import nnx
 from jax.tree_util import Partial
 
 from .checkpoints import fit_many_or_load
+from .checks import check_count
 from .files import checkpoint
 from .information import bayes_decode, rate_audit
 from .models import Autoencoder, VariationalAutoencoder
@@ -21,6 +22,7 @@ from .objectives import (
     vae_loss,
 )
 from .optimizers import warmup_stable_decay
+from .runs import rows
 from .shapes import split
 
 LATENT_SIZE = 4
@@ -67,8 +69,10 @@ def train_many(
     Returns:
         A history for each model.
     """
+    check_count("epochs", epochs)
+    check_count("batch_size", batch_size)
     if not callable(learning_rate):
-        steps = epochs * (len(jax.tree.leaves(data)[0]) // batch_size)
+        steps = epochs * (rows(data) // batch_size)
         learning_rate = warmup_stable_decay(learning_rate, steps)
     return fit_many_or_load(
         [checkpoint(f"{name}-{epochs}-epochs") for name in names],

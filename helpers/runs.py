@@ -54,9 +54,18 @@ def rows(data: PyTree) -> int:
 
 
 def as_loss(loss: Loss) -> Partial:
-    """The loss as a Partial whose settings are float32: c=1, 1.0 or np.float64(1), one program."""
+    """The loss as a Partial whose settings are float32: c=1, 1.0 or np.float64(1), one program.
+
+    Raises:
+        ValueError: for what is no function, and for a setting that is no number.
+    """
+    if not callable(loss):
+        raise ValueError(f"loss: expected a function (model, batch, key), got {loss!r}")
     loss = loss if isinstance(loss, Partial) else Partial(loss)
-    return jax.tree.map(lambda setting: np.asarray(setting, np.float32), loss)
+    try:
+        return jax.tree.map(lambda setting: np.asarray(setting, np.float32), loss)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"loss: expected settings that are numbers: {error}") from error
 
 
 def _losses_by_epoch(loss, epochs):
@@ -113,8 +122,9 @@ def _check_budget(data, test_data, epochs, batch_size, mesh):
         raise ValueError(f"batch_size: expected 1 to {n}, the rows of data, got {batch_size}")
     if mesh is None:
         return
-    if mesh.axis_names != AXES:
-        raise ValueError(f"mesh: expected the axes {AXES}, got {mesh.axis_names}")
+    if not isinstance(mesh, Mesh) or mesh.axis_names != AXES:
+        got = mesh.axis_names if isinstance(mesh, Mesh) else mesh
+        raise ValueError(f"mesh: expected a mesh with the axes {AXES}, got {got}")
     devices = mesh.shape["batch"]
     if batch_size % devices:
         below = batch_size // devices * devices

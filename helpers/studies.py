@@ -18,6 +18,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from . import recipes
+from .checks import check_count, check_pixels
 from .generation import sample_prior
 from .information import rate_audit
 from .models import (
@@ -132,6 +133,8 @@ def log_likelihood(
     The log of the mean over `samples` draws z ~ q(z|x) of p(x, z) / q(z|x): at least the ELBO, and
     rising to log p(x) with their number (Burda et al. 2015, arXiv:1509.00519, eq. 8).
     """
+    check_pixels("images", images)
+    check_count("samples", samples)
     keys = jax.random.split(key, len(images))
     return _log_likelihoods(*nnx.split(model), jnp.asarray(images), keys, samples)
 

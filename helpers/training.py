@@ -26,6 +26,8 @@ HELD_OUT_AT_ONCE = 10_000  # rows in one evaluation: bounds the memory that it t
 def _gradient_step(model, optimizer, loss, batch, key):
     step = nnx.value_and_grad(loss, has_aux=True, allow_int=True)  # ints: a module's counters
     (_, terms), gradients = step(model, batch, key)
+    if "loss" not in terms:
+        raise ValueError(f"loss: expected itself among its terms, as 'loss', got {list(terms)}")
     optimizer.update(model, gradients)
     return terms
 
@@ -47,9 +49,10 @@ def train_step(model: nnx.Module, optimizer: nnx.Optimizer, loss: Loss, batch: P
         The terms of the loss before the step, nats per image.
     """
     model.train()
-    terms = _jitted_step(model, optimizer, as_loss(loss), batch, key)
-    model.eval()
-    return terms
+    try:
+        return _jitted_step(model, optimizer, as_loss(loss), batch, key)
+    finally:
+        model.eval()
 
 
 def _sharded(tree, mesh, axis=None):
@@ -120,7 +123,7 @@ def _epoch(fixed, states, losses, keys, epoch, rates, data, test_data):
 
 
 def _arguments(run, states, epoch):
-    """Of an epoch's program, epochs counted from 0."""
+    """What an epoch's program takes, epochs counted from 0."""
     own = run.losses[epoch], run.keys, np.int32(epoch), run.rates[epoch]
     return run.fixed, states, *own, run.data, run.test_data
 

@@ -91,7 +91,7 @@ SEED = 0
 world = shape_world()
 train, test = recipes.world_split(world)
 train_images, test_images = jnp.asarray(world.images[train]), jnp.asarray(world.images[test])
-train_factors, test_factors = world.factors[train], world.factors[test]
+test_factors = world.factors[test]
 display(Markdown(f"{len(train_images):,} images to train on, {len(test_images)} held out."))
 
 # %% [markdown]
@@ -581,7 +581,7 @@ display(
 # for economy.
 
 # %%
-swept, table = {}, []
+table = []
 for c_swept in SWEEP_CS:
     vae = small_vae(f"vae-c{c_swept}", Partial(vae_loss, c=c_swept, beta=1.0), LATENT_SIZE)
     m, v = vae.encode(test_images)
@@ -656,15 +656,14 @@ ae_codes = autoencoder.encode(train_images)
 ae_key, ae_fitted_key = jax.random.split(ae_base)
 vae_fitted_key = jax.random.key(15)
 posterior_means = model.encode(train_images)[0]
-fitted = fitted_gaussian
 images_of = {
     "VAE, N(0, I)": samples,
     "VAE, Gaussian fitted to the means": model.decode(
-        fitted(posterior_means, vae_fitted_key, N_SAMPLES)
+        fitted_gaussian(posterior_means, vae_fitted_key, N_SAMPLES)
     ),
     "AE, N(0, I)": sample_prior(autoencoder, ae_key, N_SAMPLES),
     "AE, Gaussian fitted to the codes": autoencoder.decode(
-        fitted(ae_codes, ae_fitted_key, N_SAMPLES)
+        fitted_gaussian(ae_codes, ae_fitted_key, N_SAMPLES)
     ),
     "VAE, held-out images rebuilt": model.decode(mean),
     "AE, held-out images rebuilt": autoencoder.reconstruct(test_images),

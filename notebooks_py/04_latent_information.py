@@ -1295,7 +1295,7 @@ pd.DataFrame(rows, index=["MIG", "KL (bits)", "squared error", f"MIG of each of 
 
 # %%
 winner = max(schedules, key=lambda name: schedules[name]["mig"]["mean"])
-factor_names, row_names = list(FACTORS[1:]), ["z1", "z2", "z3", "all"]
+row_names = ["z1", "z2", "z3", "all"]
 tables = {
     f"{title}, seed {seed}": pd.DataFrame(schedules[name]["bits"][seed], index=row_names)
     for title, name, seed in (

@@ -232,7 +232,7 @@ np.testing.assert_allclose(finite, by_hand["W2"][3, 2], rtol=1e-4)
 pd.Series(difference, name="largest difference to jax.grad").to_frame().map("{:.1e}".format)
 
 # %% [markdown]
-# ## Training by hand, and by `helpers.fit`
+# ## Training by hand, and by `fit`
 #
 # Adam by hand: running means of the gradient and of its square, both corrected for their start at 0
 # (Kingma and Ba 2014).
@@ -299,15 +299,15 @@ for seed in range(3):
     by_fit[seed] = history["loss"].to_numpy()
 last = max(1, EPOCHS // 10)
 final = pd.DataFrame({name: {s: c[-last:].mean() for s, c in curves.items()}
-                      for name, curves in (("by hand", by_hand), ("helpers.fit", by_fit))})  # fmt: skip
-apart = float(np.abs(final["by hand"] - final["helpers.fit"]).max())
+                      for name, curves in (("by hand", by_hand), ("fit", by_fit))})  # fmt: skip
+apart = float(np.abs(final["by hand"] - final["fit"]).max())
 if FULL:
     assert apart < 0.1
 final.rename_axis("seed").round(3)
 
 # %%
 fig = plotting.curves(
-    {"by hand, seed 0": by_hand[0], "helpers.fit, seed 0": by_fit[0]},
+    {"by hand, seed 0": by_hand[0], "fit, seed 0": by_fit[0]},
     x_label="epoch",
     y_label="loss (nats per point)",
     log_x=True,

@@ -10,8 +10,10 @@ import numpy as np
 import optax
 import pandas as pd
 import pytest
+from flax import nnx
 from jax.tree_util import Partial
 from small import (
+    SMALL,
     STEPS,
     Counting,
     N,
@@ -34,6 +36,7 @@ from helpers.checkpoints import (
     save_checkpoint,
 )
 from helpers.files import ROOT, save_arrays
+from helpers.models import Autoencoder
 from helpers.objectives import autoencoder_loss, denoising_loss
 from helpers.shapes import random_shapes
 from helpers.training import fit
@@ -278,3 +281,44 @@ def test_loading_what_is_not_there_or_does_not_match_changes_nothing(path):
     with pytest.raises(ValueError, match=r"model\.npz was trained with a different a and c"):
         load_checkpoint(path, model, {"a": 0, "b": 2, "c": 0})
     assert_equal_weights(model, before)
+
+
+def test_a_group_that_is_not_alike_is_refused_before_anything_is_loaded(tmp_path, images):
+    paths = [tmp_path / f"{number}.npz" for number in range(2)]
+    group = {"keys": [jax.random.key(2)] * 2, **{k: v for k, v in settings().items() if k != "key"}}
+    fit_or_load(paths[0], autoencoder(), images, autoencoder_loss, **settings())
+    mixed = [autoencoder_loss, Partial(denoising_loss, noise=0.1)]
+    with pytest.raises(ValueError, match="losses: expected one function"):
+        fit_many_or_load(paths, [autoencoder(), autoencoder(1)], images, mixed, **group)
+    two = [autoencoder(), autoencoder(1)]
+    with pytest.raises(ValueError, match="paths: expected 2, one for each model, got 1"):
+        fit_many_or_load(paths[:1], two, images, [autoencoder_loss] * 2, **group)
+    assert not paths[1].exists()
+
+
+class Dropping(Autoencoder):
+    """Holds a key of its own, as a module with dropout does."""
+
+    def __init__(self, seed):
+        super().__init__(2, **SMALL, rngs=nnx.Rngs(seed))
+        self.dropout = nnx.Dropout(0.5, rngs=nnx.Rngs(seed + 10))
+
+    def encode(self, x):
+        return self.dropout(super().encode(x))
+
+
+def test_a_model_that_holds_a_key_is_stored_with_it(path, images, capsys):
+    trained, loaded = Dropping(0), Dropping(0)
+    fit_or_load(path, trained, images, autoencoder_loss, **settings())
+    fit_or_load(path, loaded, images, autoencoder_loss, **settings())
+    assert capsys.readouterr().out == ""  # loaded, not trained anew
+    for model in (trained, loaded):
+        model.train()
+    np.testing.assert_array_equal(loaded.encode(images), trained.encode(images))
+
+
+def test_a_folder_that_cannot_be_made_is_told_before_training(tmp_path, images, monkeypatch):
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setattr(checkpoints, "fit_many", None)  # calling it would fail
+    with pytest.raises(OSError, match="file"):
+        fit_or_load(tmp_path / "file" / "a.npz", vae(), images, elbo(), **settings())

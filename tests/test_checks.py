@@ -34,7 +34,7 @@ def test_positive_numbers_are_tolerances(value):
     check_tolerance("tolerance", value)
 
 
-@pytest.mark.parametrize("value", [0, -1.0, np.nan, np.inf, "0.1", None])
+@pytest.mark.parametrize("value", [0, -1.0, np.nan, np.inf, "0.1", None, True])
 def test_what_is_no_tolerance_is_named(value):
     with pytest.raises(ValueError, match=r"^tolerance: expected a finite number > 0, got "):
         check_tolerance("tolerance", value)
@@ -52,7 +52,9 @@ def test_what_is_no_tolerance_is_named(value):
         np.random.default_rng(0).normal(0, 100, (50, 2)),  # points of a plane
         np.full((50, 2), 100.0),
         np.full((3, 4, 4), 9.0),  # too small to be pictures
-        np.full((3, 28, 2), 9.0),
+        np.full((3, 20, 3), 9.0),
+        np.eye(10, dtype=np.int64),  # classes, one-hot
+        np.arange(9),
     ],
 )
 def test_pictures_in_0_to_1_noisy_ones_and_points_pass(array, images):
@@ -71,9 +73,12 @@ def test_pictures_whose_white_is_not_1_are_refused(array, scale, dtype):
         check_pixels("images", array((scale * IMAGES).astype(dtype)))
 
 
-def test_integers_are_no_pixels_in_any_shape():
+@pytest.mark.parametrize("shape", [(1, 784), (1, 28, 28, 1), (1, 14, 56)])
+def test_pictures_are_known_in_any_shape(shape):
+    with pytest.raises(ValueError, match=r"^x: .*up to 255: divide by"):
+        check_pixels("x", 255 * IMAGES.reshape(shape))
     with pytest.raises(ValueError, match=r"^x: .*got int64 up to 1: divide by"):
-        check_pixels("x", np.eye(3, dtype=np.int64))
+        check_pixels("x", (IMAGES > 0.5).astype(np.int64).reshape(shape))
 
 
 def test_under_jit_there_is_nothing_to_look_at():

@@ -265,7 +265,9 @@ def test_run_ends_with_the_numbers_and_the_claims_of_what_ran():
     assert lines[1].split()[:3] == ["the", "KL", "so"]
 
 
-def test_run_records_its_times_on_request_where_nothing_was_trained(repository, tmp_path, capsys):
+def test_run_records_its_times_on_request_where_nothing_was_trained(
+    repository, tmp_path, capsys, monkeypatch
+):
     recorded = tmp_path / "output" / "figures" / "run.json"
     checkpoints = tmp_path / "output" / "data" / "checkpoints"
     checkpoints.mkdir(parents=True)
@@ -275,6 +277,10 @@ def test_run_records_its_times_on_request_where_nothing_was_trained(repository, 
     (checkpoints / "ae.npz").unlink()
     assert main(["run"], repository) == 0
     assert not recorded.exists()
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path))
+    assert main(["run", "--times"], repository) == 1
+    assert "TIMES: expected no JAX_COMPILATION_CACHE_DIR" in capsys.readouterr().err
+    monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR")
     assert main(["run", "--times"], repository) == 0
     run = json.loads(recorded.read_text())
     assert list(run["seconds"]) == ["01_tiny"]

@@ -3,6 +3,7 @@
 import json
 import os
 
+import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -26,6 +27,14 @@ def stored(tmp_path):
     arrays = {"a": np.arange(6.0).reshape(2, 3), "b": np.array([True, False])}
     save_arrays(path, arrays, {"made by": "a test"})
     return path
+
+
+def test_types_that_numpy_lacks_come_back(tmp_path):
+    array = np.asarray(jnp.arange(4, dtype=jnp.bfloat16))
+    save_arrays(tmp_path / "half.npz", {"half": array})
+    found = load_arrays(tmp_path / "half.npz")[0]["half"]
+    assert found.dtype == array.dtype
+    np.testing.assert_array_equal(found, array)
 
 
 def test_write_atomically_makes_folders_and_replaces(tmp_path):

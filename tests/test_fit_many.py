@@ -5,6 +5,7 @@ import numpy as np
 import optax
 import pandas as pd
 import pytest
+from flax import nnx
 from jax.sharding import Mesh
 from jax.tree_util import Partial
 from small import (
@@ -23,6 +24,7 @@ from small import (
     weights,
 )
 
+from helpers.models import ConvolutionalVariationalAutoencoder
 from helpers.objectives import autoencoder_loss, vae_loss
 from helpers.shapes import random_shapes
 from helpers.training import fit, fit_many
@@ -166,3 +168,10 @@ def test_what_does_not_match_is_refused_by_name(what, images):
         fit_many(given["models"], images, given["losses"], keys=given["keys"], **BUDGET, **ADAM)
     for model, own in zip(given["models"], before, strict=True):
         assert_equal_weights(model, own)
+
+
+def test_two_cnns_are_one_architecture(images):
+    cnns = [ConvolutionalVariationalAutoencoder(2, rngs=nnx.Rngs(seed)) for seed in range(2)]
+    graphs = [nnx.graphdef(cnn) for cnn in cnns]
+    assert graphs[0] == graphs[1]
+    assert hash(graphs[0]) == hash(graphs[1])

@@ -36,7 +36,12 @@ from small import (
 from helpers import progress, training
 from helpers.checkpoints import fit_or_load
 from helpers.models import Autoencoder
-from helpers.objectives import autoencoder_loss, squared_error, total_correlation_loss
+from helpers.objectives import (
+    autoencoder_loss,
+    denoising_loss,
+    squared_error,
+    total_correlation_loss,
+)
 from helpers.optimizers import warmup_stable_decay
 from helpers.shapes import random_shapes
 from helpers.training import fit, train_step
@@ -318,14 +323,14 @@ def test_an_epoch_drops_the_remainder_that_fills_no_batch(batch_size, steps, ima
 
 def test_every_epoch_shuffles_anew_and_uses_no_image_twice():
     # Points that hold their own number, and a loss that reports which ones it saw.
-    numbers = np.broadcast_to(2.0 ** np.arange(8)[:, None], (8, 784))
+    numbers = np.broadcast_to(0.5 ** np.arange(8)[:, None], (8, 784))
 
     def seen(model, points, key):
         zero = 0 * autoencoder_loss(model, points.reshape(-1, 28, 28), key)[0]
         return zero, {"loss": zero, "sum": points[:, 0].sum(), "first": points[0, 0]}
 
     history = fit(autoencoder(), numbers, seen, **settings(epochs=12, batch_size=4))
-    np.testing.assert_array_equal(history["sum"], np.full(12, 255 / 2))  # 2 steps, each number once
+    np.testing.assert_array_equal(history["sum"], np.full(12, 255 / 256))  # 2 steps, each number once
     assert history["first"].nunique() > 1
 
 
@@ -446,6 +451,18 @@ BAD = {
         {"optimizer": optax.adam(1e-3)},
         r"^optimizer: expected a function from a learning rate .*, got a GradientTransformation",
     ),
+    "a class": ({"optimizer": dict}, r"^optimizer: .*got a type"),
+    "no optimizer": ({"optimizer": None}, r"^optimizer: .*got a NoneType"),
+    "no loss": ({"loss": None}, r"^loss: expected a function .*, got None"),
+    "a loss with a word": (
+        {"loss": Partial(denoising_loss, noise="much")},
+        r"^loss: expected settings that are numbers",
+    ),
+    "a loss that does not name itself": (
+        {"loss": lambda model, images, key: (0 * autoencoder_loss(model, images, key)[0], {})},
+        r"^loss: expected itself among its terms",
+    ),
+    "a number of devices": ({"mesh": 4}, r"^mesh: expected a mesh with the axes .*, got 4"),
     "a word for a rate": ({"learning_rate": "fast"}, r"^learning_rate: expected .*got 'fast'"),
     "nan for a rate": ({"learning_rate": np.nan}, r"^learning_rate: expected finite .*got nan"),
     "a negative rate": ({"learning_rate": -1e-3}, r"^learning_rate: .*none negative, got -0\.001"),
@@ -473,7 +490,7 @@ def test_bad_arguments_are_refused_by_name_before_anything_happens(through, what
 
 @pytest.mark.parametrize(
     "welcome",
-    [lambda x: x + 0.3 * np.sin(99 * x), lambda x: x > 0.5, lambda x: 9 * x.reshape(N, -1)],
+    [lambda x: x + 0.3 * np.sin(99 * x), lambda x: x > 0.5, lambda x: 9 * x.reshape(N, -1) - 1],
     ids=["noisy", "bool", "points"],
 )
 def test_what_is_no_picture_in_0_to_255_is_welcome(welcome, images):

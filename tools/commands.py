@@ -96,6 +96,8 @@ def run(root=ROOT, names=(), times=False):
             "TIMES: expected nothing trained or compiled before, got data/checkpoints or "
             "data/compiled with files in it: remove both and try again."
         )
+    if times and "JAX_COMPILATION_CACHE_DIR" in os.environ:
+        raise CommandError("TIMES: expected no JAX_COMPILATION_CACHE_DIR: unset it and try again.")
     sync(root)
     seconds = {path.stem: _timed(path) for path in _chosen(root, names)}
     if times and tuple(names) in TIMED:

@@ -38,7 +38,7 @@ def read_ipynb(path):
     """The notebook of an .ipynb; raises CommandError if it is none."""
     try:
         return nbformat.reads(path.read_text("utf-8"), as_version=4)
-    except (ValueError, nbformat.ValidationError) as error:
+    except (ValueError, AttributeError, nbformat.ValidationError) as error:
         advice = "delete it and run `make sync`"
         raise CommandError(f"{path.name} is not a readable notebook: {advice}.") from error
 

@@ -16,6 +16,7 @@ assert [name for name in ("helpers", "tools", "tests") if find_spec(name)] == []
 for room in pkgutil.iter_modules(latent_bits.__path__):
     importlib.import_module(f"latent_bits.{room.name}")
 images, _ = random_shapes(jax.random.key(0), 4)
+latent_bits.environment.prepare()
 assert validity(nearest_shape(images)) == 1
 record("here", bits=float(textbook_rate(15.0, 1.0)))
 assert Path("figures/here.json").exists()
