@@ -71,7 +71,9 @@ def _fingerprints(models, data, losses, keys, settings):
     same. The mesh does not count, nor does the group: they change no more than the rounding."""
     settings = {name: value for name, value in settings.items() if name != "mesh"}
     run = prepare(models, data, losses, keys=keys, **settings)  # refuses what is not alike
-    alone = prepare(models[:1], data, losses[:1], keys=keys[:1], **settings)
+    alone = run
+    if len(models) > 1:  # a model's program does not depend on its group
+        alone = prepare(models[:1], data, losses[:1], keys=keys[:1], **settings)
     leaves = jax.tree.leaves_with_path((run.data, run.test_data))
     kinds = list(dict.fromkeys(map(jax.tree.structure, run.losses)))
     shared = {

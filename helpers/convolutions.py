@@ -85,7 +85,7 @@ class TransposedConvolution(_Kernel):
 
     The gradient of `Convolution`, as in PyTorch's ConvTranspose2d (extra: its output_padding, 0 or
     1). An even row 2m of the output sees row m of x through kernel row 1; an odd row 2m + 1 sees
-    rows m and m + 1 through kernel rows 2 and 0. So are columns: four phases, interleaved.
+    rows m and m + 1 through kernel rows 2 and 0. Columns do the same: four phases, interleaved.
     """
 
     def __init__(self, n_in, n_out, *, extra=1, rngs: nnx.Rngs):
