@@ -427,9 +427,9 @@ display(
 # %% [markdown]
 # ### The stored world
 #
-# `shape_world()` renders the world in less time than a file of it takes to load, so that is what
-# the later notebooks call. For programs other than ours we store it once, as `data/shapes.npz`:
-# the images, their factors, the settings that they were made with, and a checksum.
+# The later notebooks call `shape_world()` again: what is rendered cannot be out of date, as a file
+# can. For programs other than ours we store the world once, as `data/shapes.npz`: the images, their
+# factors, the settings that they were made with, and a checksum.
 
 # %%
 world = shape_world()
