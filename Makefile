@@ -21,11 +21,11 @@ TESTS = $(VENV) -m pytest -n 2 --durations=15
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
-run: $(INSTALLED) ## execute notebooks 01 to 04 (TIMES=1: record what they take)
+run: $(INSTALLED) ## execute the walk, two notebooks at a time (TIMES=1: record times)
 	@$(VENV) -m tools.commands run $(if $(TIMES),--times)
 
-studies: $(INSTALLED) ## execute the studies 05 to 07 on their own data (trains: half an hour)
-	@$(VENV) -m tools.commands run 05 06 07 $(if $(TIMES),--times)
+studies: $(INSTALLED) ## execute the studies of other texts on their own data (trains: half an hour)
+	@$(VENV) -m tools.commands run studies $(if $(TIMES),--times)
 
 test: $(INSTALLED) ## unit tests, pairs in sync, README numbers, all notebooks, shortened (minutes)
 	@$(TESTS) --dist loadfile --no-loadscope-reorder -m "not slow" \
@@ -62,7 +62,7 @@ lint: $(INSTALLED) ## check the code with ruff
 sweep: $(INSTALLED) ## seeds, plane, limit, CNN: what the notebooks only read (hours; resumes)
 	@$(VENV) -m tools.commands sweep
 
-readme: $(INSTALLED) ## put the numbers of figures/*.json into README.md
+readme: $(INSTALLED) ## put the numbers of figures/*.json into the README files
 	@$(VENV) -m tools.commands readme
 
 address: $(INSTALLED) ## REPO=owner/name: the address in badges and set-up cells

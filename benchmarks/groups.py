@@ -6,12 +6,11 @@ import jax
 from flax import nnx
 from jax.tree_util import Partial
 from machine import in_turns
-from throughput import LATENTS, RATE, C
+from throughput import IMAGES, LATENTS, RATE, C
 
 from helpers import recipes
 from helpers.models import Autoencoder, VariationalAutoencoder
 from helpers.objectives import autoencoder_loss, vae_loss
-from helpers.shapes import shape_world
 from helpers.training import fit, fit_many
 
 EPOCHS, ROUNDS = 10, 2  # few epochs would measure what a call costs, which is paid once
@@ -37,8 +36,7 @@ def _contestants(kind, loss, models, widths, images):
 
 def measure():
     """A row for each group: how many times as fast it is together."""
-    world = shape_world()
-    images = world.images[recipes.world_split(world)[0]]
+    images = recipes.training_shapes(IMAGES)
     rows = []
     for name, kind, loss, models, widths in GROUPS:
         times = in_turns(_contestants(kind, loss, models, widths, images), ROUNDS)

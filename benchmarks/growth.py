@@ -11,7 +11,11 @@ PROGRAM = ROOT / "benchmarks" / "one_size.py"
 
 SIZES = {
     "train": [(2**k, 0) for k in range(11, 19)],
-    "rate_audit": [(2**k, 4) for k in range(11, 16)] + [(2**12, n) for n in (1, 16, 64)],
+    "rate_audit": [
+        *((2**k, 4) for k in range(11, 18)),
+        *((2**12, latents) for latents in (1, 16, 64)),
+        (60_000, 50),  # MNIST's training images, in the codes of a study
+    ],
     "image_rate_distortion": [(2**k, 0) for k in range(9, 13)],
     "nearest_shape": [(2**k, 0) for k in range(8, 13)],
 }

@@ -3,12 +3,10 @@
 import io
 
 import ipywidgets as widgets
-import jax
-import jax.numpy as jnp
 import matplotlib.image
 import numpy as np
 from flax import nnx
-from jax.scipy.stats import norm
+from scipy.stats import norm
 
 from .generation import nearest_shape
 from .shapes import SHAPES
@@ -18,7 +16,7 @@ MAGNIFIED = 8  # screen pixels per pixel
 
 
 def _png(image):
-    large = np.kron(np.asarray(image), np.ones((MAGNIFIED, MAGNIFIED)))
+    large = np.kron(image, np.ones((MAGNIFIED, MAGNIFIED)))
     buffer = io.BytesIO()
     matplotlib.image.imsave(buffer, large, cmap="gray", vmin=0, vmax=1, format="png")
     return buffer.getvalue()
@@ -26,7 +24,7 @@ def _png(image):
 
 def describe(image, z) -> str:
     """What the oracle says of a decoded image (28, 28), and log p(z) of its code (L,), nats."""
-    nearest = nearest_shape(np.asarray(image)[None])
+    nearest = nearest_shape(image[None])
     share = nearest.residual_share[0]
     name = SHAPES[nearest.shape[0]]
     place = f"x {nearest.x[0]:.1f}, y {nearest.y[0]:.1f}, size {nearest.size[0]:.1f} pixels"
@@ -46,10 +44,8 @@ class Explorer(widgets.HBox):
     """
 
     def __init__(self, model, images, still):
-        graphdef, state = nnx.split(nnx.clone(model))
-        self._decode = jax.jit(lambda z: nnx.merge(graphdef, state).decode(z[None])[0])
-        codes = model.encode(jnp.asarray(images))
-        self._codes = np.asarray(codes[0] if isinstance(codes, tuple) else codes)
+        self._decode = nnx.clone(model).decode
+        self._codes = model.codes(images)
         self._still = still
         reach = max(REACH, float(np.abs(self._codes).max()))
         self.sliders = [
@@ -81,7 +77,7 @@ class Explorer(widgets.HBox):
         if self._moving:
             return
         z = np.array([slider.value for slider in self.sliders], np.float32)
-        image = self._decode(z)
+        image = self._decode(z[None])[0]
         self.picture.value = _png(image)  # first: the judgement takes longer
         self.words.value = describe(image, z)
 

@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from IPython.display import Image
+from IPython.display import Image, Markdown, display
 
 HOME = Path(__file__).resolve().parent.parent
 # The repository; installed by pip there is none, and files go where the reader works.
@@ -107,6 +107,11 @@ def save_figure(fig, name: str) -> Image:
     plt.close(fig)
     write_atomically(output_folder("figures") / f"{name}.png", buffer.getvalue())
     return Image(data=buffer.getvalue(), format="png")
+
+
+def say(text: str):
+    """Show a sentence that holds computed numbers, as Markdown."""
+    display(Markdown(text))
 
 
 def _rounded(name, value):

@@ -1,5 +1,7 @@
 """Sampling, interpolation, and the validity oracle: is a generated picture a shape of the world?"""
 
+import warnings
+from collections.abc import Sequence
 from functools import cache, partial
 from typing import NamedTuple
 
@@ -9,11 +11,14 @@ import numpy as np
 from flax import nnx
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Real
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.mixture import GaussianMixture
 
 from .checks import check_count, check_finite, check_pixels, check_tolerance
 from .shapes import SHAPES, SIDE, SIZES, ShapesLike, draw, positions, render, signed_distances
 
 _GAUSS_NEWTON_STEPS = 12
+_MIXTURE = {"init_params": "random_from_data", "tol": 1e-2, "max_iter": 25}
 _CHUNK = 256  # images fitted at a time: compiled once, and once for 1, whatever n is
 
 
@@ -199,21 +204,80 @@ def coverage(
     return len(cells) / n_cells / expected
 
 
-def sample_prior(model: nnx.Module, key: PRNGKeyArray, n: int) -> Float[Array, "n side side"]:
+def sample_prior(model: nnx.Module, key: PRNGKeyArray, n: int) -> Float[np.ndarray, "n side side"]:
     """Decode n codes drawn from N(0, I). Raises ValueError for n < 1."""
     check_count("n", n)
     return model.decode(jax.random.normal(key, (n, model.latent_size)))
 
 
-def fitted_gaussian(codes: Float[Array, "m L"], key: PRNGKeyArray, n: int) -> Float[Array, "n L"]:
+def fitted_gaussian(
+    codes: Float[ArrayLike, "m L"], key: PRNGKeyArray, n: int
+) -> Float[Array, "n L"]:
     """n draws from the Gaussian with the mean and covariance of codes. ValueError for n < 1."""
     check_count("n", n)
     return jax.random.multivariate_normal(key, codes.mean(axis=0), jnp.cov(codes.T), (n,))
 
 
+class FittedDensity(NamedTuple):
+    """A density of codes, fitted after the training of the model that they come from.
+
+    mixture: scikit-learn's, of so many Gaussians that held-out codes are likeliest; scores: the
+    mean log density (nats) of the held-out codes by number of components.
+    """
+
+    mixture: GaussianMixture
+    scores: dict[int, float]
+
+    def draw(self, n: int) -> Float[np.ndarray, "n L"]:
+        """n codes; the same ones at every call. Raises ValueError for n < 1."""
+        check_count("n", n)
+        codes, _ = self.mixture.sample(n)  # sorted by their Gaussians
+        shuffled = np.random.default_rng(self.mixture.random_state).permutation(codes)
+        return shuffled.astype(np.float32)
+
+
+def fit_density(
+    codes: Float[ArrayLike, "m L"],
+    components: Sequence[int] = (1, 16, 64, 256),
+    *,
+    seed: int = 0,
+) -> FittedDensity:
+    """Fit mixtures of Gaussians to three quarters of codes, and choose one by the last quarter.
+
+    So an autoencoder gets the density of codes that it lacks (Ghosh et al. 2020, arXiv:1903.12436).
+
+    Args:
+        codes: of training images, in random order.
+        components: numbers of Gaussians to choose from; 1 is the Gaussian with the mean and the
+            covariance of the codes.
+        seed: of the fit's start and of what is drawn.
+
+    Raises:
+        ValueError: no components, codes that are not (m, L) or finite, fewer than four for each
+            component.
+    """
+    codes = np.asarray(codes, float)
+    if not len(components):
+        raise ValueError("components: expected at least one number of Gaussians, got none")
+    for k in components:
+        check_count("components", k)
+    if codes.ndim != 2 or len(codes) < 4 * max(components):
+        raise ValueError(f"codes: expected (m, L), m >= {4 * max(components)}, got {codes.shape}")
+    check_finite(codes=codes)
+    held_out = len(codes) // 4
+    fitted, scores = {}, {}
+    for k in components:
+        mixture = GaussianMixture(k, random_state=seed, **_MIXTURE)
+        with warnings.catch_warnings():  # a fit that is stopped early is a density too, and judged
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            mixture.fit(codes[held_out:])
+        fitted[k], scores[k] = mixture, float(mixture.score(codes[:held_out]))
+    return FittedDensity(fitted[max(scores, key=scores.get)], scores)
+
+
 def interpolate(
     model: nnx.Module, start: Float[ArrayLike, " L"], end: Float[ArrayLike, " L"], steps: int
-) -> Float[Array, "steps side side"]:
+) -> Float[np.ndarray, "steps side side"]:
     """Decode equal steps on the straight line between two codes, both ends included.
 
     The middle of three steps is the merge of the two codes.
@@ -221,12 +285,11 @@ def interpolate(
     Raises:
         ValueError: steps < 2, or codes that are not two vectors of the model's latent size.
     """
-    start, end = jnp.asarray(start), jnp.asarray(end)
+    start, end = np.asarray(start), np.asarray(end)
     if start.shape != (model.latent_size,) or end.shape != (model.latent_size,):
         raise ValueError(
             f"start, end: expected codes of shape ({model.latent_size},), "
             f"got {start.shape} and {end.shape}"
         )
     check_count("steps", steps, least=2)
-    weights = jnp.linspace(0, 1, steps)[:, None]
-    return model.decode((1 - weights) * start + weights * end)
+    return model.decode(np.linspace(start, end, steps, dtype=np.float32))

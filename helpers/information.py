@@ -6,41 +6,33 @@ here. The aggregate posterior q(z) = sum_n p_n q(z|n) is a mixture with one Gaus
 what other projects bound is computed, as a mean over draws of z. Everything is in bits, per image.
 """
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
-from jax.scipy.special import entr, logsumexp
 from jax.typing import ArrayLike
-from jaxtyping import Float, Int, PRNGKeyArray, Real
+from jaxtyping import Array, Float, PRNGKeyArray, Real
+from scipy.special import entr
 
-from .checks import check_count, check_finite, check_pixels, check_probabilities
-from .objectives import gaussian_kl, gaussian_kl_per_latent
-from .shapes import FACTORS
-
-Codes = Float[ArrayLike, "n L"]
-AT_ONCE = 2**20  # numbers of memory: so many draws of z are held against all images at a time
-
-
-def _check_codes(mean, log_variance):
-    mean, log_variance = np.asarray(mean, float), np.asarray(log_variance, float)
-    if mean.ndim != 2 or mean.shape != log_variance.shape or mean.size == 0:
-        raise ValueError(
-            "mean, log_variance: expected two arrays of one shape (n, L), n >= 1, "
-            f"got {mean.shape} and {log_variance.shape}"
-        )
-    check_finite(mean=mean, log_variance=log_variance)
-    return mean, log_variance
-
-
-def _moments(mean, log_variance, p):
-    """Mean m_i and variance v_i of z_i over images and noise, (L,) each."""
-    m = p @ mean
-    return m, p @ ((mean - m) ** 2 + np.exp(log_variance))
+from .checks import check_count, check_finite, check_probabilities
+from .mixtures import (
+    Codes,
+    check_codes,
+    latent_information,
+    mean_and_error,
+    mixture,
+    moments,
+    over_draws,
+)
+from .posteriors import (  # this room's too, for those who import them
+    bayes_decode,
+    factor_information,
+    mutual_information_gap,
+    query_information,
+)
 
 
 def channel_rate(
@@ -58,9 +50,9 @@ def channel_rate(
     Raises:
         ValueError: codes or probabilities that do not fit or are not finite.
     """
-    mean, log_variance = _check_codes(mean, log_variance)
+    mean, log_variance = check_codes(mean, log_variance)
     p = check_probabilities(probabilities, len(mean))
-    _, v = _moments(mean, log_variance, p)
+    _, v = moments(mean, log_variance, p)
     return (np.log2(v) - p @ log_variance / np.log(2)) / 2
 
 
@@ -86,78 +78,86 @@ def textbook_rate(
     return np.log2(1 + signal / noise) / 2
 
 
-def _chunk(mean):
-    """How many draws of z are held against n images in L dimensions at once."""
-    return max(AT_ONCE // mean.size, 1)
-
-
-def _log_density(z, mean, log_variance):
-    """log q(z_i|n) in nats, broadcast over images and dimensions."""
-    scaled = (z - mean) * jnp.exp(-log_variance / 2)
-    return -(scaled**2 + log_variance + jnp.log(2 * jnp.pi)) / 2
-
-
-@partial(jax.jit, static_argnames=("statistics", "draws"))
-def _over_draws(statistics, draws, key, mean, log_variance, *arguments):
-    """statistics(n, z, ...) for `draws` z from each posterior q(z|n): leaves (draws, n, ...).
-
-    In chunks, so that memory grows with n x L only beyond AT_ONCE.
-    """
-    n = len(mean)
-    chunk = _chunk(mean)
-    eps = jax.random.normal(key, (draws, *mean.shape))
-    z = (mean + jnp.exp(log_variance / 2) * eps).reshape(draws * n, -1)
-    rows = jnp.tile(jnp.arange(n), draws)
-    values = jax.lax.map(
-        lambda row: statistics(*row, mean, log_variance, *arguments), (rows, z), batch_size=chunk
-    )
-    return jax.tree.map(lambda a: a.reshape(draws, n, *a.shape[1:]), values)
-
-
-def _mean_and_error(values, p):
-    """The mean over images and draws of values (draws, n, ...), and its standard error.
-
-    Every image has its own draws (a stratified sample): only the spread within an image counts.
-    """
-    values = np.asarray(values, float)
-    within = values.var(axis=0, ddof=1) / len(values)
-    error = np.sqrt(np.tensordot(p**2, within, 1))
-    return np.tensordot(p, values.mean(axis=0), 1)[()], error[()]  # [()]: a number where (n,)
+SHUFFLES = 4, 8  # of the latents for the null: for a standard error, and at most
 
 
 class RateAudit(NamedTuple):
-    """Where the bits of a latent code go.
+    """Where the bits of a latent code go, bits per image.
 
-    kl = mutual_information + total_correlation + sum(negentropy) + sum(prior_mismatch), and
-    sum(channel_rate) is the first three. posterior_route is the mutual information again, as
-    H(X) - E H(X|Z); prior_mass is E over q(z) of N(z; 0, I) / q(z), a check on q, 1 where its
-    variance is finite. stderr: the standard error of each field by its name, 0 for closed forms.
+    kl = mutual_information + total_correlation + sum(negentropy) + sum(prior_mismatch) exactly,
+    total_correlation = granularity + excess_dependence, and sum(channel_rate) is the KL without the
+    mismatch. granularity is the null: the total correlation of the same code with every latent
+    shuffled by itself over the images, where the latents know nothing of each other. It is what a
+    code pays for precision that its n images cannot use, since I cannot exceed log2 n.
+    direct_route is the mutual information again, as E log q(z|x) / q(z), from the same draws.
+    stderr: the standard error of each field by its name, 0 for what is not drawn.
     """
 
     kl: float
     mutual_information: float
+    granularity: float
+    excess_dependence: float
     total_correlation: float
     negentropy: Float[np.ndarray, " L"]
     prior_mismatch: Float[np.ndarray, " L"]
     channel_rate: Float[np.ndarray, " L"]
-    posterior_route: float
-    prior_mass: float
+    direct_route: float
     stderr: dict[str, float | Float[np.ndarray, " L"]]
 
+    def table(self) -> pd.DataFrame:
+        """The account line by line: bits and their standard errors."""
+        lines = {
+            "I(X; Z)": "mutual_information",
+            "+ granularity (the TC of the shuffled code)": "granularity",
+            "+ excess dependence": "excess_dependence",
+            "+ negentropy": "negentropy",
+            "= channel rate R": "channel_rate",
+            "+ mismatch with the prior": "prior_mismatch",
+            "= KL to the prior": "kl",
+            "I(X; Z) again, the direct route": "direct_route",
+        }
+        rows = {
+            line: (np.sum(getattr(self, name)), np.linalg.norm(self.stderr[name]))
+            for line, name in lines.items()
+        }
+        return pd.DataFrame(rows, index=["bits", "standard error"]).T
 
-def _audit_terms(n, z, mean, log_variance, log_p, m, log_v):
-    """What is averaged over z, for one z drawn from image n: nats."""
-    log_density = _log_density(z, mean, log_variance)
-    log_joint = log_p + log_density.sum(axis=1)
-    log_q = logsumexp(log_joint)
-    log_q_i = logsumexp(log_p[:, None] + log_density, axis=0)
-    return {
-        "mutual_information": log_density[n].sum() - log_q,
-        "total_correlation": log_q - log_q_i.sum(),
-        "negentropy": log_q_i - _log_density(z, m, log_v),
-        "posterior_route": -entr(jnp.exp(log_joint - log_q)).sum(),
-        "log_prior_ratio": _log_density(z, 0.0, 0.0).sum() - log_q,
-    }
+
+def _joint_terms(_, log_joint):
+    """log q(z) and H(X|z), nats."""
+    top = log_joint.max()
+    below = jnp.maximum(log_joint - top, -200)  # exp is 0 there, and 0 times it is 0, not nan
+    weights = jnp.exp(below)
+    total = weights.sum()
+    return top + jnp.log(total), jnp.log(total) - (weights * below).sum() / total
+
+
+def _shuffled(q, key):
+    """q with every latent's images in an order of its own."""
+    numbers = np.random.default_rng(np.asarray(jax.random.bits(key, (4,))))
+    orders = numbers.permuted(np.tile(np.arange(len(q.p))[:, None], q.mean.shape[1]), axis=0)
+    mean, log_variance = (np.take_along_axis(part, orders, 0) for part in q[:2])
+    return q._replace(mean=mean, log_variance=log_variance)
+
+
+def _sampled(q, key, sample):
+    """The codes that z is drawn from: all images, or `sample` of them, drawn by their p."""
+    if sample is None:
+        return q
+    rows = np.asarray(jax.random.choice(key, len(q.p), (sample,), p=jnp.asarray(q.p)))
+    return q._replace(mean=q.mean[rows], log_variance=q.log_variance[rows])
+
+
+def _shuffled_correlation(q, keys, draws, sample, alone):
+    """TC of q with every latent shuffled by itself, nats, of one shuffle; alone: sum I_i."""
+    shuffle_key, sample_key, z_key = keys
+    shuffled = _shuffled(q, shuffle_key)
+    if np.ptp(q.p) > 0:  # otherwise the latents alone are what they were
+        alone = latent_information(shuffled).sum()
+    source = _sampled(shuffled, sample_key, sample)
+    _, (_, unknown) = over_draws(_joint_terms, shuffled, z_key, draws, of=source)
+    unknown = np.average(unknown.mean(axis=0), weights=q.p if sample is None else None)
+    return alone - (entr(q.p).sum() - unknown)
 
 
 def rate_audit(
@@ -166,7 +166,9 @@ def rate_audit(
     *,
     key: PRNGKeyArray,
     draws: int = 8,
+    sample: int | None = None,
     probabilities: Float[ArrayLike, " n"] | None = None,
+    log_prior: Callable[[Float[Array, "m L"]], Float[ArrayLike, " m"]] | None = None,
 ) -> RateAudit:
     """Account for every bit of the code N(mean, diag(exp(log_variance))).
 
@@ -176,160 +178,94 @@ def rate_audit(
 
     TC = KL(q(z) || prod_i q(z_i)), negentropy_i = KL(q(z_i) || N(m_i, v_i)), prior_mismatch_i =
     KL(N(m_i, v_i) || N(0, 1)): the decomposition of Chen et al. 2018 (arXiv:1802.04942, eq. 2)
-    with its last term split in two. KL, mismatch and channel rate are closed forms; the others are
-    means over draws of z.
+    with its last term split in two, and TC split by its null. I = H(X) - E H(X|Z) is a mean over
+    draws of z, with q(z) exact; KL, mismatch and channel rate are closed forms in float64, the
+    negentropies integrals, and TC = sum_i I(X;Z_i) - I(X;Z).
 
     Args:
-        draws: of z per image, at least 2.
+        mean, log_variance: any arrays (n, L): NumPy's, JAX's, PyTorch's, or a DataFrame. Codes
+            nearer to each other than 1e-10 of a latent's standard deviation are not told apart.
+        draws: of z per image, at least 2; at least as many for the null, over 4 to 8 shuffles.
+        sample: so many images, drawn at random, are asked where n is larger; q(z) holds all of
+            them still. The standard error says what that costs.
         probabilities: p_n, uniform by default.
+        log_prior: of the prior in the place of N(0, I), log density in nats of z (m, L); the KL is
+            then a mean over the draws, and prior_mismatch one number, KL - R, below 0 where the
+            prior fits better than a Gaussian of the right moments.
 
     Raises:
         ValueError: codes or probabilities that do not fit or are not finite, fewer than 2 draws.
     """
-    mean, log_variance = _check_codes(mean, log_variance)
+    mean, log_variance = check_codes(mean, log_variance)
+    check_count("draws", draws, least=2)  # for a standard error
+    if sample is not None:
+        check_count("sample", sample, least=2)
+        sample = sample if sample < len(mean) else None
+    q = mixture(mean, log_variance, probabilities)
     p = check_probabilities(probabilities, len(mean))
-    check_count("draws", draws, least=2)  # for a standard error
-    sent = p > 0
-    mean, log_variance, p = mean[sent], log_variance[sent], p[sent]
-    m, v = _moments(mean, log_variance, p)
-    values = _over_draws(_audit_terms, draws, key, mean, log_variance, np.log(p), m, np.log(v))
-    prior_ratio = np.exp(np.asarray(values.pop("log_prior_ratio"), float))
-    prior_mass, prior_mass_error = _mean_and_error(prior_ratio, p)
-    terms = {name: _mean_and_error(value / np.log(2), p) for name, value in values.items()}
-    sampled = {name: term for name, (term, _) in terms.items()}
-    sampled["posterior_route"] += float(entr(p).sum()) / np.log(2)
-    closed = {
-        "kl": float(p @ np.asarray(gaussian_kl(mean, log_variance), float)) / np.log(2),
-        "prior_mismatch": np.asarray(gaussian_kl_per_latent(m, np.log(v))) / np.log(2),
-        "channel_rate": channel_rate(mean, log_variance, probabilities=p),
+    rate = channel_rate(mean, log_variance, probabilities=p)
+    own_key, sample_key, prior_key, shuffle_key = jax.random.split(key, 4)
+
+    source, weights = _sampled(q, sample_key, sample), q.p if sample is None else None
+    own, (log_q, unknown) = over_draws(_joint_terms, q, own_key, draws, of=source)
+    alone = latent_information(q)
+    shuffles = int(np.clip(draws, *SHUFFLES))
+    # One value for each shuffle: they differ by their orders and by what is drawn.
+    nulls = [
+        _shuffled_correlation(q, keys, -(-draws // shuffles), sample, alone.sum())
+        for keys in jax.random.split(shuffle_key, (shuffles, 3))
+    ]
+    sampled = {
+        "mutual_information": mean_and_error(entr(q.p).sum() - unknown, weights),
+        "direct_route": mean_and_error(own - log_q, weights),
+        "granularity": mean_and_error([nulls]),
     }
-    stderr = {name: error for name, (_, error) in terms.items()}
+    terms = {name: term / np.log(2) for name, (term, _) in sampled.items()}
+    stderr = {name: error / np.log(2) for name, (_, error) in sampled.items()}
+    closed = {"channel_rate": rate, "negentropy": rate - alone / np.log(2)}
+    m, v = moments(mean, log_variance, p)
+    with np.errstate(over="ignore"):
+        kl = (mean**2 + np.exp(log_variance) - log_variance - 1).sum(axis=1) / 2
+        closed["prior_mismatch"] = (m**2 + v - np.log(v) - 1) / np.log(4)
+    closed["kl"] = p @ kl / np.log(2)
+    if log_prior is None and not np.isfinite(closed["kl"]):
+        raise ValueError(f"mean: expected finite squares, got entries up to {abs(mean).max():g}")
+    if log_prior is not None:
+        closed["kl"], kl_error = _kl_to(log_prior, prior_key, draws, mean, log_variance, p)
+        closed["prior_mismatch"] = np.array([closed["kl"] - rate.sum()])
     stderr |= {name: np.zeros_like(value) for name, value in closed.items()}
+    if log_prior is not None:
+        stderr |= {"kl": kl_error, "prior_mismatch": np.array([kl_error])}
+    correlation = alone.sum() / np.log(2) - terms["mutual_information"]
+    excess = correlation - terms["granularity"]
+    stderr["total_correlation"] = stderr["mutual_information"]
+    stderr["excess_dependence"] = np.hypot(stderr["mutual_information"], stderr["granularity"])
     return RateAudit(
-        **sampled, **closed, prior_mass=prior_mass, stderr=stderr | {"prior_mass": prior_mass_error}
+        **terms, **closed, total_correlation=correlation, excess_dependence=excess, stderr=stderr
     )
 
 
-class FactorInformation(NamedTuple):
-    """bits, stderr: DataFrames, a row for each of z1..zL and `all`, a column for each factor."""
-
-    bits: pd.DataFrame
-    stderr: pd.DataFrame
-
-
-def _factor_terms(n, z, mean, log_variance, levels):
-    """H(factor | z_i) for every latent i and for all of them, (L + 1, factors), nats."""
-    log_density = _log_density(z, mean, log_variance).T
-    log_joint = jnp.concatenate([log_density, log_density.sum(axis=0, keepdims=True)])
-    posterior = jax.nn.softmax(log_joint, axis=1)  # P(image | z_i), and P(image | z)
-    return jnp.stack([entr(posterior @ level).sum(axis=1) for level in levels], axis=1)
-
-
-def factor_information(
-    mean: Codes,
-    log_variance: Codes,
-    factors: Real[ArrayLike, "n F"],
-    *,
-    key: PRNGKeyArray,
-    draws: int = 8,
-    names: Sequence[str] = FACTORS,
-) -> FactorInformation:
-    """I(factor; Z) = H(factor) - E H(factor | z), bits, for each latent alone and for all.
-
-    The images are equally likely. P(factor | z) is the posterior over images, q(z|n) / sum_m
-    q(z|m), summed over the images of that value: nothing is binned and nothing fitted.
-
-    Args:
-        factors: the value of each factor in each image, any finite set of values.
-        draws: of z per image, at least 2.
-        names: of the F factors.
-
-    Raises:
-        ValueError: as `rate_audit` does, and for factors that do not fit or are not finite.
-    """
-    mean, log_variance = _check_codes(mean, log_variance)
-    check_count("draws", draws, least=2)  # for a standard error
-    factors = np.asarray(factors, float)
-    if factors.shape != (len(mean), len(names)):
+def _kl_to(log_prior, key, draws, mean, log_variance, p):
+    """E KL(q(z|x) || prior) and its standard error, bits, over draws of z."""
+    eps = np.asarray(jax.random.normal(key, (draws, *mean.shape)), float)
+    z = mean + np.exp(log_variance / 2) * eps
+    log_density = np.stack([np.asarray(log_prior(some), float) for some in z])
+    if log_density.shape != z.shape[:2]:
         raise ValueError(
-            f"factors: expected ({len(mean)}, {len(names)}), images by names, got {factors.shape}"
+            f"log_prior: expected {z.shape[1]} values, one per z, got {log_density.shape[1:]}"
         )
-    check_finite(factors=factors)
-    levels = tuple(
-        (column[:, None] == np.unique(column)).astype(np.float32) for column in factors.T
-    )
-    entropies = np.array([entr(level.mean(axis=0)).sum() for level in levels])
-    values = _over_draws(_factor_terms, draws, key, mean, log_variance, levels)
-    remaining, stderr = _mean_and_error(values, check_probabilities(None, len(mean)))
-    rows = [*(f"z{i + 1}" for i in range(mean.shape[1])), "all"]
-    tables = [(entropies - remaining) / np.log(2), stderr / np.log(2)]
-    return FactorInformation(*(pd.DataFrame(t, index=rows, columns=list(names)) for t in tables))
+    check_finite(log_prior=log_density)
+    own = -(log_variance + np.log(2 * np.pi * np.e)).sum(axis=1) / 2
+    return (x / np.log(2) for x in mean_and_error(own - log_density, p))
 
 
-def mutual_information_gap(bits: pd.DataFrame, entropies: Real[ArrayLike, " F"]) -> float:
-    """MIG: the mean over factors of (best latent's bits - second best's) / H(factor), 0 to 1.
-
-    (Chen et al. 2018, arXiv:1802.04942, eq. 6.)
-
-    Args:
-        bits: as in `FactorInformation`, two latents or more (a row `all` is none and left out).
-        entropies: of its columns, in their order, bits, > 0.
-
-    Raises:
-        ValueError: fewer than 2 latents, or entropies that do not fit or are not positive.
-    """
-    latents = np.asarray(bits.drop(index="all", errors="ignore"), float)
-    entropies = np.asarray(entropies, float)
-    if len(latents) < 2:
-        raise ValueError(f"bits: expected at least 2 latents, got {len(latents)}")
-    if entropies.shape != latents.shape[1:] or not np.all(entropies > 0):
-        raise ValueError(
-            f"entropies: expected {latents.shape[1]} values > 0, one per factor, got {entropies}"
-        )
-    ranked = np.sort(latents, axis=0)
-    return float(((ranked[-1] - ranked[-2]) / entropies).mean())
-
-
-class BayesDecoding(NamedTuple):
-    """Of each of m codes: the index of the most likely image, its probability, and E[x|z]."""
-
-    most_likely: Int[np.ndarray, " m"]
-    probability: Float[np.ndarray, " m"]
-    reconstruction: Float[np.ndarray, "m ..."]
-
-
-@jax.jit
-def _decode(z, mean, log_variance, images):
-    def one(z):
-        """The answers for one z."""
-        posterior = jax.nn.softmax(_log_density(z, mean, log_variance).sum(axis=1))
-        return posterior.argmax(), posterior.max(), posterior @ images
-
-    return jax.lax.map(one, z, batch_size=_chunk(mean))
-
-
-def bayes_decode(
-    mean: Codes, log_variance: Codes, images: Real[ArrayLike, "n ..."], z: Float[ArrayLike, "m L"]
-) -> BayesDecoding:
-    """The best that can be made of codes z: guess and reconstruction by P(n|z).
-
-    E[x|z] = sum_n P(n|z) x_n has the least expected squared error of all decoders.
-
-    Args:
-        mean, log_variance: the code of each of the equally likely images.
-        images: in [0, 1].
-
-    Raises:
-        ValueError: shapes that disagree, entries not finite, pixels that are integers or in 0..255.
-    """
-    mean, log_variance = _check_codes(mean, log_variance)
-    check_pixels("images", images)
-    images, z = np.asarray(images, np.float32), np.asarray(z, np.float32)
-    if len(images) != len(mean):
-        raise ValueError(f"images: expected {len(mean)}, one per code, got {len(images)}")
-    if z.ndim != 2 or z.shape[1] != mean.shape[1]:
-        raise ValueError(f"z: expected (m, {mean.shape[1]}), got {z.shape}")
-    check_finite(images=images, z=z)
-    decoded = _decode(z, mean, log_variance, images.reshape(len(images), -1))
-    most_likely, probability, pixels = map(np.asarray, decoded)
-    return BayesDecoding(most_likely, probability, pixels.reshape(len(z), *images.shape[1:]))
+__all__ = [
+    "RateAudit",
+    "bayes_decode",
+    "channel_rate",
+    "factor_information",
+    "mutual_information_gap",
+    "query_information",
+    "rate_audit",
+    "textbook_rate",
+]

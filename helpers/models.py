@@ -2,15 +2,18 @@
 
     image (28, 28) -> encoder -> code z (L,) -> decoder -> image (28, 28)
 
-Both models use the same multilayer perceptrons, so that a comparison between them is one of
-principle and not of size. No key is stored in a module: what is random takes a key.
+Both models use the same networks, so that a comparison between them is one of principle and not of
+size. No key is stored in a module: what is random takes a key.
 """
 
+import math
 from collections.abc import Callable, Sequence
+from functools import cache, partial, wraps
 from itertools import pairwise
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, PRNGKeyArray
@@ -20,29 +23,125 @@ from .convolutions import Convolution, TransposedConvolution, pytorch_start
 from .shapes import SIDE
 
 ENCODER_WIDTHS = (256, 256)
-DECODER_WIDTHS = (256, 512, 512)  # to draw a sharp edge takes more than to see where it is
+DECODER_WIDTHS = (128, 128, 128, 256)  # to draw a sharp edge takes more than to see where it is
+RANK = 8  # outer products that a decoder's logits are the sum of
+SMALL_START = 0.3  # of its last weights: their products shall be small beside the mean image,
+SMALL_CODES = 0.1  # and of the encoder's: all codes start near 0 and spread as they must
+MOST_LOG_VARIANCE = 10.0  # a bounded log variance stays within it, nats
+TAKES_IMAGES = ("encode", "codes", "reconstruct")  # the models' methods that take x
+AT_ONCE = (2**16,)  # first weights that are drawn at a time
+SD_OF_CUT_NORMAL = 0.87962566  # of a standard normal that is cut at +- 2
 
 Codes = Float[Array, "n L"]
 Images = Float[Array, "n side side"]
 
 
+def _library(array):
+    """NumPy, which compiles nothing; inside a trace JAX's."""
+    return jnp if isinstance(array, jax.core.Tracer) else np
+
+
+@jax.jit
+def _some_normals(key, number):
+    return jax.random.truncated_normal(jax.random.fold_in(key, number), -2, 2, AT_ONCE)
+
+
+def lecun_normal(
+    key: PRNGKeyArray, shape: tuple[int, int], dtype=jnp.float32
+) -> Float[Array, "..."]:
+    """Flax's first weights of a linear layer, drawn by one program whatever their shape.
+
+    Normal of variance 1 / n_in, cut at two standard deviations (LeCun et al. 1998).
+    """
+    n = math.prod(shape)
+    drawn = [_some_normals(key, number) for number in range(-(-n // math.prod(AT_ONCE)))]
+    flat = _library(key).concatenate(drawn)[:n] / (SD_OF_CUT_NORMAL * math.sqrt(shape[0]))
+    return jnp.asarray(flat.reshape(shape), dtype)
+
+
 def perceptron(
-    sizes: Sequence[int], *, activation: Callable = nnx.gelu, rngs: nnx.Rngs
+    sizes: Sequence[int], *, activation: Callable = nnx.gelu, rngs: nnx.Rngs, **settings
 ) -> nnx.Sequential:
-    """Linear layers of the given sizes with the activation between them (none after the last)."""
+    """Linear layers of the given sizes with the activation between them (none after the last).
+
+    settings: of every `nnx.Linear`.
+    """
     layers = []
     for n_in, n_out in pairwise(sizes):
-        layers += [nnx.Linear(n_in, n_out, rngs=rngs), activation]
+        layers += [nnx.Linear(n_in, n_out, rngs=rngs, **settings), activation]
     return nnx.Sequential(*layers[:-1])
 
 
 def _logit_of_mean(images):
     mean = jnp.clip(jnp.asarray(images).mean(axis=0), 1e-3, 1 - 1e-3)
-    return jnp.log(mean / (1 - mean)).ravel()
+    return jnp.log(mean / (1 - mean))
+
+
+def _scale(kernel, by):
+    kernel[...] = _library(kernel[...]).multiply(kernel[...], np.float32(by))
+
+
+class OuterProducts(nnx.Module):
+    """A decoder whose logits are a matrix of low rank: sum_k row_k column_k^T + bias.
+
+    A perceptron turns the code into `rank` row profiles and `rank` column profiles of `side`
+    numbers each, so its last layer is 2 rank / side the size of one that puts out every pixel. The
+    singular value decomposition writes any matrix as such a sum; shapes need few terms.
+
+    Args:
+        latent_size: L.
+        widths: of the hidden layers.
+        rank: the number of outer products.
+        side: of the canvas.
+        **settings: of the `perceptron`.
+    """
+
+    def __init__(self, latent_size, widths, rank, *, side, **settings):
+        check_count("rank", rank)
+        self.rank, self.side = rank, side
+        sizes = [latent_size, *widths, 2 * rank * side]
+        self.profiles = perceptron(sizes, **settings)
+        _scale(self.profiles.layers[-1].kernel, SMALL_START)
+        self.bias = nnx.Param(jnp.zeros((side, side)))
+
+    def __call__(self, z: Codes) -> Float[Array, "n pixels"]:
+        """The logits of the images, pixel after pixel: XLA's loops over the pixels of a row take
+        three times as long."""
+        n = z.shape[:-1]
+        halves = jnp.split(self.profiles(z), 2, axis=-1)
+        rows, columns = (half.reshape(*n, self.rank, self.side) for half in halves)
+        products = jnp.einsum("...ki,...kj->...ij", rows, columns)
+        return products.reshape(*n, -1) + self.bias[...].reshape(-1)
+
+
+@cache
+def _program(method):
+    @partial(jax.jit, static_argnames="graph")
+    def run(graph, state, *arguments, **named):
+        return method(nnx.merge(graph, state), *arguments, **named)
+
+    return run
+
+
+def _compiled(method):
+    """Outside a trace the method runs as one program and gives NumPy arrays: loose operations would
+    each be compiled by themselves, again at every new shape. Inside a trace it is itself."""
+
+    @wraps(method)
+    def call(model, *arguments, **named):
+        if method.__name__ in TAKES_IMAGES:  # under the jit no pixel could be looked at
+            check_pixels("x", *arguments, *named.values())
+        graph, state = nnx.split(model)
+        leaves = jax.tree.leaves((state, arguments, named))
+        if any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
+            return method(model, *arguments, **named)
+        return jax.device_get(_program(method)(graph, state, *arguments, **named))
+
+    return call
 
 
 class _EncoderDecoder(nnx.Module):
-    """What the models share: two perceptrons, and the way back from code to image."""
+    """What the models share: two networks, and the way back from code to image."""
 
     outputs_per_latent = 1
 
@@ -52,6 +151,7 @@ class _EncoderDecoder(nnx.Module):
         *,
         encoder_widths=ENCODER_WIDTHS,
         decoder_widths=DECODER_WIDTHS,
+        rank=RANK,
         images=None,
         activation=nnx.gelu,
         side=SIDE,
@@ -61,24 +161,35 @@ class _EncoderDecoder(nnx.Module):
         self.latent_size, self.side = latent_size, side
         outputs = self.outputs_per_latent * latent_size
         look = {"activation": activation, "rngs": rngs}
+        if rank is not None:  # what is trained by the dozen starts by a program that all share
+            look["kernel_init"] = lecun_normal
         self.encoder = perceptron([side * side, *encoder_widths, outputs], **look)
-        self.decoder = perceptron([latent_size, *decoder_widths, side * side], **look)
+        if rank is None:
+            self.decoder = perceptron([latent_size, *decoder_widths, side * side], **look)
+        else:
+            self.decoder = OuterProducts(latent_size, decoder_widths, rank, side=side, **look)
+            _scale(self.encoder.layers[-1].kernel, SMALL_CODES)
         if images is not None:
             check_pixels("images", images)
             # Start from the mean image: from the grey of a zero bias an MLP falls into all-black.
-            self.decoder.layers[-1].bias[...] = _logit_of_mean(images)
+            bias = self.decoder.bias if rank else self.decoder.layers[-1].bias
+            bias[...] = _logit_of_mean(images).reshape(bias.shape)
 
-    def _encoder_outputs(self, x):
-        check_pixels("x", x)
-        return self.encoder(x.reshape(len(x), -1))
-
+    @_compiled
     def decode_logits(self, z: Codes) -> Images:
         """The logits of the images; `decode` is their sigmoid."""
         return self.decoder(z).reshape(*z.shape[:-1], self.side, self.side)
 
+    @_compiled
     def decode(self, z: Codes) -> Images:
         """The images of these codes, pixels in (0, 1)."""
-        return nnx.sigmoid(self.decode_logits(z))
+        return nnx.sigmoid(self.decoder(z)).reshape(*z.shape[:-1], self.side, self.side)
+
+    @_compiled
+    def reconstruct(self, x: Float[ArrayLike, "n side side"]) -> Images:
+        """D(code of x); of a VAE D(mean(x)): no draw of q(z|x), so its error belongs to no channel
+        of the code's rate."""
+        return self.decode(self.codes(x))
 
 
 class Autoencoder(_EncoderDecoder):
@@ -87,7 +198,8 @@ class Autoencoder(_EncoderDecoder):
     Args:
         latent_size: L.
         encoder_widths, decoder_widths: of the hidden layers.
-        images: the training images, whose mean the untrained decoder puts out; None: grey.
+        rank: of the decoder's logits (`OuterProducts`); None: a perceptron puts out every pixel.
+        images: training images, whose mean the untrained decoder puts out; None: grey.
         activation: between the layers.
         side: of the canvas.
         rngs: for the first weights.
@@ -97,13 +209,28 @@ class Autoencoder(_EncoderDecoder):
             `encode` and `reconstruct` for such images too.
     """
 
+    @_compiled
     def encode(self, x: Float[ArrayLike, "n side side"]) -> Codes:
         """The codes of images."""
-        return self._encoder_outputs(x)
+        return self.encoder(x.reshape(len(x), -1))
 
-    def reconstruct(self, x: Float[ArrayLike, "n side side"]) -> Images:
-        """D(E(x))."""
-        return self.decode(self.encode(x))
+    @_compiled
+    def codes(self, x: Float[ArrayLike, "n side side"]) -> Codes:
+        """The codes of images once more: what an AE and a VAE both have under this name."""
+        return self.encode(x)
+
+
+LOG_VARIANCES = {
+    "bounded": lambda h: MOST_LOG_VARIANCE * jnp.tanh(h / MOST_LOG_VARIANCE),
+    "log": lambda h: h,
+    "softplus": lambda h: jnp.log(nnx.softplus(h) + 1e-8),
+}
+
+
+def _check_variance(variance):
+    if variance not in LOG_VARIANCES:
+        names = ", ".join(f'"{name}"' for name in LOG_VARIANCES)
+        raise ValueError(f"variance: expected one of {names}, got {variance!r}")
 
 
 class VariationalAutoencoder(_EncoderDecoder):
@@ -113,8 +240,9 @@ class VariationalAutoencoder(_EncoderDecoder):
 
     Args:
         latent_size, **settings: as in `Autoencoder`.
-        variance: "log" if the encoder puts out the logarithm of the variance, "softplus" if the
-            variance is softplus of what it puts out, plus 1e-8.
+        variance: of what the encoder puts out, h. "bounded": log variance = 10 tanh(h / 10), about
+            h where it matters, so that a step too long cannot send it to infinity; "log": h itself;
+            "softplus": variance = softplus(h) + 1e-8.
 
     Raises:
         ValueError: as in `Autoencoder`, and for another `variance`.
@@ -122,28 +250,26 @@ class VariationalAutoencoder(_EncoderDecoder):
 
     outputs_per_latent = 2
 
-    def __init__(self, latent_size: int, *, variance: str = "log", **settings):
+    def __init__(self, latent_size: int, *, variance: str = "bounded", **settings):
         _check_variance(variance)
         super().__init__(latent_size, **settings)
         self.variance = variance
 
+    @_compiled
     def encode(self, x: Float[ArrayLike, "n side side"]) -> tuple[Codes, Codes]:
         """Mean and log variance (nats) of q(z|x)."""
-        mean, h = jnp.split(self._encoder_outputs(x), 2, axis=-1)
-        return mean, h if self.variance == "log" else jnp.log(nnx.softplus(h) + 1e-8)
+        mean, h = jnp.split(self.encoder(x.reshape(len(x), -1)), 2, axis=-1)
+        return mean, LOG_VARIANCES[self.variance](h)
 
+    @_compiled
     def sample(self, mean: Codes, log_variance: Codes, key: PRNGKeyArray) -> Codes:
         """z = mean + exp(log_variance / 2) * eps with eps ~ N(0, I): the reparameterisation."""
         return mean + jnp.exp(log_variance / 2) * jax.random.normal(key, mean.shape)
 
-    def reconstruct(self, x: Float[ArrayLike, "n side side"]) -> Images:
-        """D(mean(x)): no draw of q(z|x), so its error belongs to no channel of the code's rate."""
-        return self.decode(self.encode(x)[0])
-
-
-def _check_variance(variance):
-    if variance not in ("log", "softplus"):
-        raise ValueError(f'variance: expected "log" or "softplus", got {variance!r}')
+    @_compiled
+    def codes(self, x: Float[ArrayLike, "n side side"]) -> Codes:
+        """The means of the posteriors of images."""
+        return self.encode(x)[0]
 
 
 def _as_pictures(x):

@@ -36,9 +36,10 @@ from .objectives import (
     vae_loss,
 )
 
-GROUP = {"encoder_widths": (512,), "decoder_widths": (512,), "activation": nnx.relu}
+GROUP = {"encoder_widths": (512,), "decoder_widths": (512,), "activation": nnx.relu, "rank": None}
 GROUP_EPOCHS, GROUP_BATCH, GROUP_RATE = 50, 100, 3e-4  # the batch is our reading of its sums
 MLP = {"encoder_widths": (300, 100, 10), "decoder_widths": (10, 100, 300), "activation": nnx.elu}
+MLP["rank"] = None
 REPORT_EPOCHS, REPORT_BATCH, REPORT_C = 15, 256, 0.05
 REPORT_RATES = {"MLP": 2.5e-3, "CNN": 1.5e-3}
 CLASSES = 10
@@ -53,7 +54,7 @@ def group_model(
         model = Autoencoder(latents, rngs=nnx.Rngs(seed), **GROUP)
         loss = cross_entropy_autoencoder_loss
     else:
-        model = VariationalAutoencoder(latents, rngs=nnx.Rngs(seed), **GROUP)
+        model = VariationalAutoencoder(latents, variance="log", rngs=nnx.Rngs(seed), **GROUP)
         loss = Partial(cross_entropy_vae_loss, weight=float(weight), beta=float(beta))
     name = f"group-{kind}-{latents}-weight{weight:g}-beta{beta:g}-seed{seed}"
     history = recipes.train(
@@ -193,6 +194,7 @@ def classifier(data, images, labels, test_images, test_labels, *, epochs=10):
         (images, labels),
         _classifier_loss,
         epochs=epochs,
+        learning_rate=2e-3,
         test_data=(test_images, test_labels),
     )
     return model, history

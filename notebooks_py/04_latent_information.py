@@ -11,10 +11,12 @@
 #
 # - why a code without noise has no finite rate, and what noise changes;
 # - the rate of a Gaussian channel, and the exact account of what it and the VAE's KL count beyond
-#   the information: dependence, non-Gaussianity, mismatch with the prior;
+#   the information: granularity, dependence, non-Gaussianity, mismatch with the prior;
+# - why an estimate needs its null: most of what looks like dependence is counting;
 # - how many bits each latent holds about each factor, and what probes make of the same codes;
 # - the best possible decoder of a given encoder, and how much our decoder loses against it;
-# - the rate-distortion limit of this world, and every model's gap to it, split into its causes.
+# - the rate-distortion limit of this world, a code made by hand as a reference, and every model's gap
+#   to both, split into its causes.
 #
 # **You need** notebooks 02 and 03, entropy and mutual information.
 # **Time:** about a minute on two cores (more if it has to train); two hours to read.
@@ -41,6 +43,7 @@ from helpers.environment import prepare
 prepare(install=root == beside)
 
 # %%
+import itertools
 import platform
 from importlib.metadata import version
 
@@ -49,18 +52,19 @@ import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from IPython.display import Markdown, display
 from scipy.optimize import brentq
 from scipy.special import entr
+from scipy.stats import norm
 from sklearn.feature_selection import mutual_info_classif
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 
 # %%
-from helpers import plotting, recipes
+from helpers import measures, plotting, recipes
 from helpers.exercises import check
 from helpers.explorer import Explorer
-from helpers.files import record, recorded, save_figure
+from helpers.files import record, recorded, save_figure, say
+from helpers.handmade import hand_made, measure
 from helpers.information import (
     bayes_decode,
     channel_rate,
@@ -75,38 +79,40 @@ from helpers.shapes import FACTORS, shape_world
 
 plotting.use_style()
 
-# %% nbmake={"mock": {"DRAWS": 2, "EPOCHS": 2, "FULL": false, "SINGLE_EPOCHS": 2}}
+# %% nbmake={"mock": {"DRAWS": 2, "EPOCHS": 1, "FULL": false, "SINGLE_EPOCHS": 1, "SINGLE_IMAGES": 512, "TRAINING_IMAGES": 1024}}
 FULL = True
 LATENT_SIZE = recipes.LATENT_SIZE
-EPOCHS = recipes.EPOCHS  # of the headline models, trained in notebooks 02 and 03
-SINGLE_EPOCHS = recipes.SINGLE_EPOCHS  # of the model of a single shape
-NOISE_LEVELS = [0.003, 0.01, 0.03, 0.07, 0.15, 0.3, 0.55, 1.0]
+TRAINING_IMAGES, EPOCHS = recipes.TRAINING_IMAGES, recipes.EPOCHS  # as in notebooks 02 and 03
+SINGLE_IMAGES, SINGLE_EPOCHS = recipes.SMALL_IMAGES, recipes.SINGLE_EPOCHS  # of a single shape
+NOISE_LEVELS = [
+    0.002,
+    0.01,
+    0.03,
+    0.07,
+    0.15,
+    0.4,
+]  # of the AE's codes, in their standard deviations
 DRAWS = 4  # of z per image, for the headline VAE's account
 SEED = 0
 
 # %% [markdown]
 # ## The population
 #
-# Quality is judged on held-out images; **information is a property of the whole source**. So
-# everything about bits in this notebook is computed over all images of the world, each equally
-# likely, with $z$ drawn from its posterior. The models were trained on 90 % of them, so a squared
-# error here, which belongs to the same code as its bits, is lower than the held-out one of
-# notebooks 02 and 03.
+# **Information is a property of the whole source.** So everything about bits in this notebook is
+# computed over all images of the world, each equally likely, with $z$ drawn from its posterior: the same
+# 8,192 images by which notebooks 02 and 03 judge quality, and none of which was trained on.
 #
 # Some letters change their meaning from here on: $D$ is a distortion (the decoder is a function
 # `decode`), $R$ a rate, $s$ the standard deviation of a noise.
 
 # %%
 world = shape_world()
-train, test = recipes.world_split(world)
-images, factors = jnp.asarray(world.images), world.factors
-vae, _ = recipes.variational_autoencoder(images[train], images[test], seed=SEED, epochs=EPOCHS)
-ae, _ = recipes.autoencoder(images[train], images[test], seed=SEED, epochs=EPOCHS)
-display(
-    Markdown(
-        f"{len(images):,} images, H(X) = log₂ {len(images):,} = **{world.entropy_bits:g} bits**."
-    )
-)
+images, factors = world.images, world.factors
+training_images = recipes.training_shapes(TRAINING_IMAGES)
+budget = {"seed": SEED, "epochs": EPOCHS}
+vae, _ = recipes.variational_autoencoder(training_images, images, **budget)
+ae, _ = recipes.autoencoder(training_images, images, **budget)
+say(f"{len(images):,} images, H(X) = log₂ {len(images):,} = **{world.entropy_bits:g} bits**.")
 
 # %% [markdown]
 # ## Why a code needs noise before it has a rate
@@ -127,8 +133,8 @@ display(
 
 # %%
 codes = ae.encode(images)
-distinct = len(np.unique(np.asarray(codes), axis=0))
-display(Markdown(f"The {len(images):,} images have **{distinct:,}** different codes in the AE."))
+distinct = len(np.unique(codes, axis=0))
+say(f"The {len(images):,} images have **{distinct:,}** different codes in the AE.")
 if FULL:
     assert distinct == len(images)
 
@@ -174,10 +180,10 @@ if FULL:
 # helpers agree:
 
 # %%
-s = 0.1
+s = 0.03 * codes.std()
 signal = codes.var(axis=0)
-by_hand = 0.5 * jnp.log2(1 + signal / s**2)
-constant_noise = jnp.full_like(codes, 2 * jnp.log(s))  # log variance
+by_hand = 0.5 * np.log2(1 + signal / s**2)
+constant_noise = np.full_like(codes, 2 * np.log(s))  # log variance
 np.testing.assert_allclose(channel_rate(codes, constant_noise), by_hand, rtol=1e-4)
 np.testing.assert_allclose(textbook_rate(signal, s**2), by_hand, rtol=1e-4)
 
@@ -246,11 +252,9 @@ exact = information_by_quadrature(means, variances)
 with_mean_noise = float(textbook_rate(means.var(), variances.mean()))
 channel = float(channel_rate(means[:, None], np.log(variances)[:, None])[0])
 assert with_mean_noise < exact < channel
-display(
-    Markdown(
-        f"Exact information **{exact:.4f}** bits; textbook formula with the mean noise "
-        f"**{with_mean_noise:.4f}**; the rate $R$ above **{channel:.4f}**."
-    )
+say(
+    f"Exact information **{exact:.4f}** bits; textbook formula with the mean noise "
+    f"**{with_mean_noise:.4f}**; the rate $R$ above **{channel:.4f}**."
 )
 
 # %% [markdown]
@@ -300,7 +304,7 @@ toy_information = np.mean([divergence(p, q, step**2) for p in posteriors])
 toy_rest = divergence(q, prior_2d, step**2)
 np.testing.assert_allclose(toy_information + toy_rest, toy_kl, rtol=1e-5)
 assert toy_information < np.log2(6)
-display(Markdown(f"{toy_kl:.4f} = **{toy_information:.4f}** + {toy_rest:.4f} bits"))
+say(f"{toy_kl:.4f} = **{toy_information:.4f}** + {toy_rest:.4f} bits")
 
 # %% [markdown]
 # **Step 2: dependence between the latents.** Insert the product of the marginals $\prod_i q(z_i)$.
@@ -314,7 +318,7 @@ marginals = per_latent.mean(axis=0)
 toy_correlation = divergence(q, marginals[0][:, None] * marginals[1], step**2)
 toy_marginal = np.array([divergence(marginal, prior, step) for marginal in marginals])
 np.testing.assert_allclose(toy_correlation + toy_marginal.sum(), toy_rest, rtol=1e-5)
-display(Markdown(f"{toy_rest:.4f} = **{toy_correlation:.4f}** + {toy_marginal.sum():.4f} bits"))
+say(f"{toy_rest:.4f} = **{toy_correlation:.4f}** + {toy_marginal.sum():.4f} bits")
 
 # %% [markdown]
 # **Step 3: form and fit.** Insert the Gaussian with the mean $m_i$ and variance $v_i$ of $z_i$. The
@@ -331,11 +335,7 @@ gaussians = [normal(axis, m[i], v[i]) for i in range(2)]
 toy_negentropy = np.array([divergence(marginals[i], gaussians[i], step) for i in range(2)])
 toy_mismatch = np.asarray(gaussian_kl_per_latent(m, np.log(v))) / np.log(2)
 np.testing.assert_allclose(toy_negentropy + toy_mismatch, toy_marginal, rtol=1e-4)
-display(
-    Markdown(
-        f"{toy_marginal.sum():.4f} = **{toy_negentropy.sum():.4f}** + {toy_mismatch.sum():.4f} bits"
-    )
-)
+say(f"{toy_marginal.sum():.4f} = **{toy_negentropy.sum():.4f}** + {toy_mismatch.sum():.4f} bits")
 
 # %% [markdown]
 # **Step 4: the channel rate is the first three terms.** The entropy of the posterior is
@@ -353,9 +353,44 @@ toy_rate = channel_rate(toy_mean, np.log(toy_variance)).sum()
 parts = toy_information + toy_correlation + toy_negentropy.sum()
 np.testing.assert_allclose(parts, toy_rate, rtol=1e-4)
 np.testing.assert_allclose(toy_rate + toy_mismatch.sum(), toy_kl, rtol=1e-4)
-display(Markdown(f"R = {toy_rate:.4f} bits; the first three terms **{parts:.4f}**"))
+say(f"R = {toy_rate:.4f} bits; the first three terms **{parts:.4f}**")
 
 # %% [markdown]
+# **Step 5: dependence, or only counting?** A total correlation above 0 need not mean that the
+# latents know of each other. Six images can fill six places of the plane, while independent latents
+# with six values each would fill $6 \times 6$. **Predict:** shuffle the second latent over the images, its
+# means and variances together. Whatever tied it to the first is gone. Does the TC fall to 0?
+
+# %%
+thin, cell = per_latent[..., ::5], (5 * step) ** 2  # 720 orders: a coarser grid is fine enough
+product = thin.mean(axis=0)[0][:, None] * thin.mean(axis=0)[1]
+shuffled_tc = [
+    divergence(thin[:, 0].T @ thin[list(order), 1] / 6, product, cell)
+    for order in itertools.permutations(range(6))
+]
+np.testing.assert_allclose(shuffled_tc[0], toy_correlation, rtol=1e-5)  # the order as it was
+toy_granularity = float(np.mean(shuffled_tc))
+assert min(shuffled_tc) > 0.1
+say(
+    f"TC: **{toy_correlation:.4f}** bits; with the second latent shuffled **{toy_granularity:.4f}** bits in "
+    f"the mean over all 720 orders, between {min(shuffled_tc):.4f} and "
+    f"{max(shuffled_tc):.4f}."
+)
+
+# %% [markdown]
+# It does not. What the shuffled code shows is the null of the TC: we call it the **granularity** of the
+# code, bits that it pays for being made of $N$ points. It has room for more images than there are. Only
+# the rest, the **excess dependence**, says that the latents know of each other:
+#
+# $$\mathrm{TC} = \text{granularity} + \text{excess dependence}$$
+#
+# The excess may fall a little below 0: then the code spreads its images more evenly than chance would, as a
+# grid does.
+#
+# There is a law behind it. $I$ cannot exceed $\log_2 N$, so $\mathrm{TC} \ge R - \sum_i \text{negentropy}_i - \log_2 N$
+# *for every code*: once the latents together have more room than $N$ images need, the TC is forced up,
+# whatever the code looks like.
+#
 # No grid reaches four dimensions and 8,192 images. `rate_audit` draws $z$ from every posterior
 # instead and averages the logarithms, with the mixture $q(z)$ still exact: a sum over **all**
 # images. Its terms come with standard errors. On the toy code it agrees with the grid:
@@ -364,29 +399,28 @@ display(Markdown(f"R = {toy_rate:.4f} bits; the first three terms **{parts:.4f}*
 audit = rate_audit(toy_mean, np.log(toy_variance), key=jax.random.key(1), draws=2000)
 on_the_grid = {
     "mutual_information": toy_information,
+    "granularity": toy_granularity,
     "total_correlation": toy_correlation,
-    "negentropy": toy_negentropy,
+    "negentropy": toy_negentropy.sum(),
+    "prior_mismatch": toy_mismatch.sum(),
+    "kl": toy_kl,
 }
-for name, value in on_the_grid.items():
-    assert np.all(np.abs(getattr(audit, name) - value) < 5 * audit.stderr[name]), name
-np.testing.assert_allclose(audit.kl, toy_kl, rtol=1e-5)
-np.testing.assert_allclose(audit.prior_mismatch, toy_mismatch, rtol=1e-4)
 table = {
-    k: [np.sum(a), np.sum(getattr(audit, k)), np.sum(audit.stderr[k])]
-    for k, a in on_the_grid.items()
+    name: [value, np.sum(getattr(audit, name)), np.linalg.norm(audit.stderr[name])]
+    for name, value in on_the_grid.items()
 }
-pd.DataFrame(table, index=["grid", "rate_audit", "standard error"]).T.round(4)
+toy_table = pd.DataFrame(table, index=["grid", "rate_audit", "standard error"]).T
+off = (toy_table["rate_audit"] - toy_table["grid"]).abs()
+assert (off < 5 * toy_table["standard error"] + 1e-3).all()
+toy_table.round(4)
 
 # %% [markdown]
 # ### What proves that the account is right?
 #
 # Not that the terms add up. Their sum telescopes: *whatever* is taken for $q(z)$ cancels. Take a
 # wrong $q$, made from every other image only, and the identity still closes. What sees the error is a
-# quantity in which no next term cancels $q$:
-#
-# - the information again, as $H(X) - \mathbb E\,H(X|Z)$ from the posterior over images
-#   $P(n|z) = q(z|n)/(N q(z))$;
-# - the mass $\mathbb E_{q(z)}\big[\mathcal N(z;0,I)/q(z)\big]$, which is 1 for the right $q$.
+# quantity in which no next term cancels $q$: the information again, as $H(X) - \mathbb E\,H(X|Z)$, from the
+# posterior over images $P(n|z) = q(z|n)/(N q(z))$.
 
 
 # %%
@@ -407,8 +441,8 @@ def account(used):
     }
     posterior = posteriors / (6 * wrong_q)
     terms["sum"] = sum(terms.values())
-    terms["I, second route"] = np.log2(6) - over_z(entr(posterior).sum(axis=0)) / np.log(2)
-    return terms | {"prior mass": over_z(prior_2d / wrong_q)}
+    unknown = over_z(entr(posterior).sum(axis=0)) / np.log(2)
+    return terms | {"I, second route": np.log2(6) - unknown}
 
 
 # %%
@@ -424,27 +458,30 @@ accounts.map("{:.4g}".format)
 # %% [markdown]
 # Both columns sum to the KL, though I, TC and negentropy of the second are wrong. (Here they are even
 # impossible: more information than the $\log_2 6$ bits of six images, and a negative divergence. A
-# smaller error would look innocent.) The second route and the mass give it away; they are so huge
-# because the wrong $q$, by which they divide, is almost 0 where the images lie that it leaves out. The second route goes with the accounts of the AE and the VAE below, the mass with the VAE's.
+# smaller error would look innocent.) The second route gives it away; it is so far off because the wrong
+# $q$, by which it divides, is almost 0 where the images lie that it leaves out. It is the less noisy
+# route too, and the one by which `rate_audit` reports $I$ and the TC.
 #
 # ## The autoencoder with noise: exact information
 #
 # Add noise of one level to every latent, account for the bits, decode what arrives, and measure the
-# squared error **of the noisy code** (the error of the noiseless code belongs to no finite rate).
+# squared error **of the noisy code** (the error of the noiseless code belongs to no finite rate). A code
+# may be large or small, and a decoder with it; so the levels are shares of the codes' standard deviation.
 
 
 # %%
 def noisy_account(codes, s, decode, key, draws=2):
     """The account, in bits, of codes with noise of standard deviation s, and the error."""
     audit_key, z_key = jax.random.split(key)
-    log_variance = jnp.full_like(codes, 2 * jnp.log(s))
+    log_variance = np.full_like(codes, 2 * np.log(s))
     audit = rate_audit(codes, log_variance, key=audit_key, draws=draws)
-    z = codes + s * jax.random.normal(z_key, codes.shape)
+    z = codes + s * np.asarray(jax.random.normal(z_key, codes.shape))
     return {
         "noise s": s,
         "exact I": audit.mutual_information,
-        "second route": audit.posterior_route,
-        "dependence (TC)": audit.total_correlation,
+        "direct route": audit.direct_route,
+        "granularity": audit.granularity,
+        "excess dependence": audit.excess_dependence,
         "negentropy": audit.negentropy.sum(),
         "R": audit.channel_rate.sum(),
         "squared error": float(squared_error(images, decode(z)).mean()),
@@ -453,35 +490,41 @@ def noisy_account(codes, s, decode, key, draws=2):
 
 
 # %%
-keys = jax.random.split(jax.random.key(2), len(NOISE_LEVELS))
-ae_rows = [noisy_account(codes, s, ae.decode, k) for s, k in zip(NOISE_LEVELS, keys, strict=True)]
+noises = [share * float(codes.std()) for share in NOISE_LEVELS]
+keys = jax.random.split(jax.random.key(2), len(noises))
+ae_rows = [noisy_account(codes, s, ae.decode, k) for s, k in zip(noises, keys, strict=True)]
 ae_audits = [row.pop("audit") for row in ae_rows]
 noise_table = pd.DataFrame(ae_rows)
-np.testing.assert_allclose(noise_table["second route"], noise_table["exact I"], atol=0.05)
+np.testing.assert_allclose(noise_table["direct route"], noise_table["exact I"], atol=0.05)
 assert (noise_table["exact I"] < world.entropy_bits + 0.01).all()
 assert (noise_table["exact I"] < noise_table["R"]).all()
+noise_table.insert(0, "share of the sd", NOISE_LEVELS)
 noise_table.round(3)
 
 # %%
 over = noise_table[noise_table["R"] > world.entropy_bits]
 noiseless_error = float(squared_error(images, ae.decode(codes)).mean())
 least = noise_table.iloc[0]
-display(
-    Markdown(
-        f"At noise {least['noise s']:g} the code keeps {least['exact I']:.2f} bits, almost nothing "
-        f"is lost, and $R$ says {least['R']:.1f}: {least['dependence (TC)']:.1f} bits of it are the "
-        f"dependence between the latents. At {len(over)} of {len(noise_table)} levels $R$ exceeds the "
-        f"{world.entropy_bits:g} bits that an image holds. Without noise the error is {noiseless_error:.2f}."
-    )
+say(
+    f"At noise {least['noise s']:.3f} the code keeps {least['exact I']:.2f} bits, almost nothing "
+    f"is lost, and $R$ says {least['R']:.1f}: {least['granularity']:.1f} bits of it are granularity, the TC "
+    f"of the same code with every latent shuffled. At {len(over)} of {len(noise_table)} levels $R$ exceeds "
+    f"the {world.entropy_bits:g} bits that an image holds. Without noise the error is {noiseless_error:.2f}. The "
+    f"excess dependence is {noise_table['excess dependence'].min():.2f} to "
+    f"{noise_table['excess dependence'].max():.2f} bits, the most at noise "
+    f"{noise_table['noise s'][noise_table['excess dependence'].idxmax()]:.2g}."
 )
 if FULL:
     assert len(over) > 0
+    assert least["granularity"] > 5 * abs(least["excess dependence"])
+    assert noise_table["excess dependence"].max() > 0.1
 
 # %% [markdown]
-# With little noise the surplus is nearly all dependence: 8,192 points in four dimensions have gaps
-# between them, the finer the noise the more of them show, and where there are gaps the coordinates of
-# a point tell about each other. No single latent shows it: each alone is close to a smooth density,
-# so the negentropies stay small.
+# With little noise the surplus is counting. The code has room for $2^R$ images and the world has
+# $2^{13}$: whatever the latents hold, the 8,192 points leave most of the room empty, and the finer the
+# noise, the more of the emptiness shows. Shuffling the latents changes nothing of that. The excess
+# is what the AE's latents do know of each other. Very fine noise hides it: there the room is so large
+# that 8,192 points fill as little of it with dependence as without.
 #
 # ## The VAE's account
 #
@@ -490,59 +533,70 @@ if FULL:
 # %%
 mean, log_variance = vae.encode(images)
 audit = rate_audit(mean, log_variance, key=jax.random.key(3), draws=DRAWS)
-account_rows = {
-    "I(X; Z)": (audit.mutual_information, audit.stderr["mutual_information"]),
-    "+ dependence (TC)": (audit.total_correlation, audit.stderr["total_correlation"]),
-    "+ negentropy": (audit.negentropy.sum(), np.linalg.norm(audit.stderr["negentropy"])),
-    "= channel rate R": (audit.channel_rate.sum(), 0),
-    "+ mismatch with the prior": (audit.prior_mismatch.sum(), 0),
-    "= KL to the prior": (audit.kl, 0),
-    "I, second route": (audit.posterior_route, audit.stderr["posterior_route"]),
-    "prior mass (no unit; 1 unless draws miss the holes)": (
-        audit.prior_mass,
-        audit.stderr["prior_mass"],
-    ),
-}
-pd.DataFrame(account_rows, index=["bits", "standard error"]).T.round(4)
+audit.table().round(4)
 
 # %% [markdown]
-# $I$, TC and the negentropies are means over draws, $R$, the mismatch and the KL closed forms: so the
-# drawn rows meet the closed ones only up to the error of drawing, a few hundredths of a bit.
+# $I$ and the granularity are means over draws; $R$, the mismatch and the KL are closed forms, the
+# negentropies integrals. The TC is what is left: $R - I - \sum_i\text{negentropy}_i$.
 
 # %%
-drawn = audit.mutual_information + audit.total_correlation + audit.negentropy.sum()
-assert abs(drawn - audit.channel_rate.sum()) < 0.1
-textbook = float(textbook_rate(mean.var(axis=0), jnp.exp(log_variance).mean(axis=0)).sum())
-route_error = abs(audit.posterior_route - audit.mutual_information)
-assert route_error < 0.05
+room = audit.channel_rate.sum() - audit.negentropy.sum()
+textbook = float(textbook_rate(mean.var(axis=0), np.exp(log_variance).mean(axis=0)).sum())
+np.testing.assert_allclose(audit.granularity + audit.excess_dependence, audit.total_correlation)
+assert abs(audit.direct_route - audit.mutual_information) < 0.05
 assert audit.mutual_information < world.entropy_bits
-assert audit.mutual_information < audit.channel_rate.sum() < audit.kl
+assert audit.channel_rate.sum() < audit.kl + 1e-4
 if FULL:
-    assert audit.channel_rate.sum() > world.entropy_bits
-    assert audit.total_correlation > 10 * audit.negentropy.sum()
-display(
-    Markdown(
-        f"The VAE keeps **{audit.mutual_information:.2f} of {world.entropy_bits:g} bits** and pays "
-        f"{audit.kl:.2f}. The difference is (as drawn) {audit.total_correlation:.2f} bits of dependence, "
-        f"{audit.negentropy.sum():.3f} of non-Gaussian form and {audit.prior_mismatch.sum():.3f} of "
-        f"mismatch in mean and variance. The textbook formula with the mean noise says {textbook:.2f}."
-    )
+    assert audit.mutual_information < audit.channel_rate.sum()
+    assert room > world.entropy_bits
+    assert audit.total_correlation > room - world.entropy_bits
+    assert audit.excess_dependence < 0.3
+say(
+    f"The VAE keeps **{audit.mutual_information:.2f} of {world.entropy_bits:g} bits** and pays "
+    f"{audit.kl:.2f}. Its latents together have room for {room:.1f} bits, so the TC is at least "
+    f"{room - world.entropy_bits:.2f} whatever they hold. It is {audit.total_correlation:.2f}: "
+    f"**{audit.granularity:.2f} of granularity** and **{audit.excess_dependence:.2f} of excess "
+    f"dependence**. Non-Gaussian form costs {audit.negentropy.sum():.3f} bits, mismatch in mean and "
+    f"variance {audit.prior_mismatch.sum():.3f}. The textbook formula with the mean noise says {textbook:.2f}."
 )
 
 # %% [markdown]
-# So nearly all that the KL charges beyond the information is **dependence**: the training made every
-# latent alone a standard Gaussian (the last two terms are almost nothing), but not all of them
-# together. In four dimensions the aggregate posterior still has structure that its shadows on the
-# axes do not show.
+# So nearly all that the KL charges beyond the information is **precision that the world cannot use**. The
+# VAE buys room for many more images than the world has, and its latents are nearly independent.
+# There is no hidden structure here that a better prior could save: a product of one-dimensional
+# densities would already fit.
 #
-# The prior mass has the expectation 1, but does not come out so, and its standard error cannot be
-# trusted: where $q(z)$ has holes, $\mathcal N(z;0,I)/q(z)$ is huge, but no $z$ drawn from $q$ lands
-# there. What is missing from 1 is about the prior's mass in the holes. That fits the fact that pictures
-# generated from the prior are not all valid (notebook 03). Drawing would be unreliable on the toy code
-# too, where a sum over the grid gave 1: where the posteriors are narrow, $q$ falls faster than
-# $\mathcal N^2$ far out, and the variance of the ratio is infinite.
+# ### Where does the precision go?
 #
-# One more check that sees $q$: the marginals are one-dimensional mixtures of 8,192 Gaussians, so
+# The VAE was trained on random shapes, whose places and sizes are continuous. **Predict:** take more and more
+# of them as the source, each image equally likely. What happens to $I$, to the granularity?
+
+# %% nbmake={"mock": {"SOURCE_SIZES": [256, 1024]}}
+SOURCE_SIZES = [2**11, 2**13, 2**15]
+
+# %%
+rows = {"the world, 8,192": audit}
+for size in SOURCE_SIZES:
+    continuous = vae.encode(training_images[:size])
+    settings = {"key": jax.random.key(14), "draws": 2, "sample": 4096}
+    rows[f"random shapes, {size:,}"] = rate_audit(*continuous, **settings)
+terms = {
+    "log2 N": [np.log2(len(images)), *np.log2(SOURCE_SIZES)],
+    "I": [a.mutual_information for a in rows.values()],
+    "granularity": [a.granularity for a in rows.values()],
+    "excess dependence": [a.excess_dependence for a in rows.values()],
+    "R": [a.channel_rate.sum() for a in rows.values()],
+}
+pd.DataFrame(terms, index=list(rows)).round(3)
+
+# %% [markdown]
+# The rate $R$ stays: it sees means and variances only. With more images the information grows, and the
+# granularity falls by as much. The code has places for pictures between the grid points; in our world of
+# 8,192 images nobody sends them.
+#
+# ### The negentropies by hand
+#
+# The marginals are one-dimensional mixtures of 8,192 Gaussians, so
 # quadrature gives each negentropy without any drawing.
 
 # %%
@@ -578,19 +632,17 @@ per_latent_table.astype(float).round(4)
 
 # %%
 n = int(np.flatnonzero((factors == [0, 13, 13, 4]).all(axis=1))[0])
-z_n = mean[n] + jnp.exp(log_variance[n] / 2) * jax.random.normal(jax.random.key(4), mean[n].shape)
-log_likelihood = -((z_n - mean) ** 2 / jnp.exp(log_variance) + log_variance).sum(axis=1) / 2
+z_n = vae.sample(mean[n], log_variance[n], jax.random.key(4))
+log_likelihood = -((z_n - mean) ** 2 / np.exp(log_variance) + log_variance).sum(axis=1) / 2
 posterior = np.asarray(jax.nn.softmax(log_likelihood), float)  # P(image | z)
 sizes = np.unique(factors[:, 3])
 p_size = np.array([posterior[factors[:, 3] == size].sum() for size in sizes])
 unknown = entr(p_size).sum() / np.log(2)
 np.testing.assert_allclose(p_size.sum(), 1, rtol=1e-5)
-display(
-    Markdown(
-        f"Image {n} has size {factors[n, 3]:g}. After its z, size {sizes[p_size.argmax()]:g} has "
-        f"probability {p_size.max():.2f}; of the {np.log2(len(sizes)):g} bits of the size "
-        f"{unknown:.2f} are still unknown."
-    )
+say(
+    f"Image {n} has size {factors[n, 3]:g}. After its z, size {sizes[p_size.argmax()]:g} has "
+    f"probability {p_size.max():.2f}; of the {np.log2(len(sizes)):g} bits of the size "
+    f"{unknown:.2f} are still unknown."
 )
 
 # %% [markdown]
@@ -601,8 +653,8 @@ display(
 
 # %%
 nearest = int(np.abs(noise_table["exact I"] - audit.mutual_information).to_numpy().argmin())
-s = NOISE_LEVELS[nearest]
-ae_log_variance = jnp.full_like(codes, 2 * jnp.log(s))
+s = noises[nearest]
+ae_log_variance = np.full_like(codes, 2 * np.log(s))
 vae_bits, vae_bits_error = factor_information(
     mean, log_variance, factors, key=jax.random.key(5), draws=2
 )
@@ -636,7 +688,10 @@ def with_remainder(bits):
     return pd.concat([bits, (bits.loc["all"] - alone.sum()).rename("all - sum").to_frame().T])
 
 
-tables = {"VAE": with_remainder(vae_bits), f"AE, noise {s:g}": with_remainder(ae_bits)}
+tables = {
+    "VAE": with_remainder(vae_bits),
+    f"AE, noise {NOISE_LEVELS[nearest]:g} sd": with_remainder(ae_bits),
+}
 fig = heatmaps(tables, label="bits about the factor", top=4)
 save_figure(fig, "04_factor_information")
 
@@ -648,21 +703,19 @@ held = ", ".join(
     f"{vae_bits.loc['all', f]:.2f} of {h:g} bits of the {f}"
     for f, h in zip(FACTORS, entropies, strict=True)
 )
-if FULL:
-    assert (synergy > 0).all()
-display(
-    Markdown(
-        f"All four latents of the VAE hold {held}. "
-        f"Alone none holds more than {vae_bits.drop(index='all').to_numpy().max():.2f} bits of anything. "
-        f"The mutual information gap (MIG), the best latent's lead over the second as a share of the "
-        f"factor's entropy, averaged over the factors, is {vae_mig:.3f} for the VAE and {ae_mig:.3f} for the AE; 1 would be one latent per factor."
-    )
+say(
+    f"All four latents of the VAE hold {held}. "
+    f"The best single latent holds "
+    + ", ".join(f"{vae_bits.drop(index='all')[f].max():.2f} of the {f}" for f in FACTORS)
+    + ". "
+    f"The mutual information gap (MIG), the best latent's lead over the second as a share of the "
+    f"factor's entropy, averaged over the factors, is {vae_mig:.3f} for the VAE and {ae_mig:.3f} for the AE; 1 would be one latent per factor."
 )
 
 # %% [markdown]
 # The row *all − sum* is $I(Z; f) - \sum_j I(Z_j; f)$. Negative, it would be redundancy: latents
-# repeating each other. Here it is positive and large, **synergy**: most bits of x and y are in no
-# latent alone, only in their combination, like the angle of a vector in its coordinates.
+# repeating each other. Positive it is **synergy**: bits that are in no latent alone, only in their
+# combination, like the angle of a vector in its coordinates.
 #
 # ### What probes say of the same codes
 #
@@ -701,8 +754,9 @@ def neighbour_probe(codes, factors, train, test):
 # %%
 vae_key, ae_key = jax.random.split(jax.random.key(7))
 z = vae.sample(mean, log_variance, vae_key)
-noisy_codes = codes + s * jax.random.normal(ae_key, codes.shape)
-drawn = {"VAE": z, f"AE, noise {s:g}": noisy_codes}
+noisy_codes = codes + s * np.asarray(jax.random.normal(ae_key, codes.shape))
+train, test = recipes.world_split(world)  # a probe is fitted to images of the world itself
+drawn = {"VAE": z, f"AE, noise {NOISE_LEVELS[nearest]:g} sd": noisy_codes}
 probes = {name: linear_probe(c, factors, train, test) for name, c in drawn.items()}
 neighbours = pd.DataFrame(
     {name: neighbour_probe(c, factors, train, test) for name, c in drawn.items()}
@@ -731,17 +785,15 @@ pd.concat(compared, axis=1).round(2)
 off = np.abs(estimate - alone).max()
 linear_total = linear_bits.loc["all"]
 if FULL:
-    assert off < 0.1
+    assert off < 0.3
     assert (linear_total < vae_bits.loc["all", ["x", "y", "size"]]).all()
-display(
-    Markdown(
-        f"In one dimension the nearest neighbours are right to {off:.2f} bits. From all latents the linear "
-        f"probe finds {linear_total['x']:.2f} bits of x, {linear_total['y']:.2f} of y and "
-        f"{linear_total['size']:.2f} of size, where {vae_bits.loc['all', 'x']:.2f}, "
-        f"{vae_bits.loc['all', 'y']:.2f} and {vae_bits.loc['all', 'size']:.2f} are. The nearest codes "
-        f"predict x with R² {neighbours.loc['VAE', 'x']:.3f} and the shape in "
-        f"{neighbours.loc['VAE', 'shape']:.0%} of all cases, but R² and accuracy are not bits."
-    )
+say(
+    f"In one dimension the nearest neighbours are right to {off:.2f} bits. From all latents the linear "
+    f"probe finds {linear_total['x']:.2f} bits of x, {linear_total['y']:.2f} of y and "
+    f"{linear_total['size']:.2f} of size, where {vae_bits.loc['all', 'x']:.2f}, "
+    f"{vae_bits.loc['all', 'y']:.2f} and {vae_bits.loc['all', 'size']:.2f} are. The nearest codes "
+    f"predict x with R² {neighbours.loc['VAE', 'x']:.3f} and the shape in "
+    f"{neighbours.loc['VAE', 'shape']:.0%} of all cases, but R² and accuracy are not bits."
 )
 
 # %% [markdown]
@@ -769,9 +821,12 @@ still = save_figure(plotting.image_rows(rows, titles=titles), "04_traversals")
 Explorer(vae, images[n :: len(images) // 8], still)
 
 # %% [markdown]
-# Each latent moves several factors at once, as the table of bits says. Prior and likelihood do not
-# change when the code space is rotated together with the decoder; only the diagonal posterior
-# singles out axes, and nothing says that those are x, y or size.
+# The rows do what the table of bits says: a latent that holds most of one factor moves that one, and
+# drags the others along a little. Why should an axis be a factor at all? Prior and likelihood do not
+# change when the code space is rotated together with the decoder. Only the diagonal posterior singles
+# out axes: noise along an axis must not hurt more than needed, so the directions in which the picture
+# changes the fastest are kept apart (Rolinek et al. 2019). Here these are mostly x and y; nothing makes
+# shape and size fall into latents of their own.
 #
 # ## Bayes decoding: the best possible decoder
 #
@@ -818,14 +873,12 @@ def fano(p):
 fano_bound = brentq(fano, 1e-12, 1 - 1 / len(images))
 assert error_rate > fano_bound
 by_decoder = 1 - vae_bayes_distortion / vae_distortion
-display(
-    Markdown(
-        f"{unknown:.2f} bits are unknown after z, so any guess errs in at least {fano_bound:.1%} of all "
-        f"cases; the best one errs in **{error_rate:.1%}**. The VAE's distortion is **{vae_distortion:.2f}** "
-        f"with z drawn ({at_mean:.2f} at the posterior mean, an error that belongs to no channel of this "
-        f"rate); the best decoder of the same z reaches **{vae_bayes_distortion:.3f}**: "
-        f"{by_decoder:.0%} of the distortion is the decoder's, the rest the encoder's."
-    )
+say(
+    f"{unknown:.2f} bits are unknown after z, so any guess errs in at least {fano_bound:.1%} of all "
+    f"cases; the best one errs in **{error_rate:.1%}**. The VAE's distortion is **{vae_distortion:.2f}** "
+    f"with z drawn ({at_mean:.2f} at the posterior mean, an error that belongs to no channel of this "
+    f"rate); the best decoder of the same z reaches **{vae_bayes_distortion:.3f}**: "
+    f"{by_decoder:.0%} of the distortion is the decoder's, the rest the encoder's."
 )
 
 # %%
@@ -841,6 +894,10 @@ save_figure(plotting.image_rows(rows), "04_bayes_decoding")
 # These are among the images that the decoder gets most wrong. Mostly the code knows better: the
 # latent space has the information and the network has not learnt to read it. Where the best decoder
 # shows two pictures at once, the code itself cannot tell them apart.
+#
+# Mind what the best decoder is: it looks all 8,192 images up and weighs them. No network that has not
+# seen them can do that, and ours has not. So the decoder's share is what knowing the world is worth, more
+# than what a better network could gain.
 #
 # ## The limit: how few bits can any code need?
 #
@@ -880,18 +937,16 @@ given = blahut_arimoto(d, [slope], tolerance=1e-4)
 np.testing.assert_allclose(given["rate"][0], hand_rate, atol=2e-3)
 np.testing.assert_allclose(given["distortion"][0], hand_error, rtol=2e-3)
 assert given["lower_bound"][0] <= hand_rate
-display(
-    Markdown(
-        f"By hand {hand_rate:.4f} bits at squared error {hand_error:.3f}; the helper "
-        f"{given['rate'][0]:.4f} at {given['distortion'][0]:.3f}, and no channel **to these "
-        f"reproductions** needs less than {given['lower_bound'][0]:.4f}."
-    )
+say(
+    f"By hand {hand_rate:.4f} bits at squared error {hand_error:.3f}; the helper "
+    f"{given['rate'][0]:.4f} at {given['distortion'][0]:.3f}, and no channel **to these "
+    f"reproductions** needs less than {given['lower_bound'][0]:.4f}."
 )
 
 # %% [markdown]
 # *To these reproductions* is the point. A decoder may draw any picture, the mean of two neighbours for
 # example. So between two updates `image_rate_distortion` moves each reproduction to the mean of the
-# images that it stands for, the best place under squared error. The curve falls:
+# images that it stands for, the best place under squared error; those that meet become one. The curve falls:
 
 # %%
 slopes = [3, 1.5, 0.8, 0.5, 0.35, 0.25, 0.18, 0.13, 0.1, 0.08, 0.06]
@@ -915,21 +970,20 @@ cost = [(t["rate"] * np.log(2) + t["slope"] * t["distortion"]).to_numpy() for t 
 spread = float((free["rate"] - free["lower_bound"]).max())
 assert (cost[1] <= cost[0] + 1e-3).all()
 assert (cost[1] < cost[0] - 0.1).any()
-display(
-    Markdown(
-        f"At every slope the free reproductions cost no more (bits plus slope times error, not what is seen "
-        f"at one error in the figure), and up to {(cost[0] - cost[1]).max() / np.log(2):.2f} bits less. The lower estimate is at most {spread:.3f} bits "
-        f"below their curve: in the figure it lies on it."
-    )
+say(
+    f"At every slope the free reproductions cost no more (bits plus slope times error, not what is seen "
+    f"at one error in the figure), and up to {(cost[0] - cost[1]).max() / np.log(2):.2f} bits less. The lower estimate is at most {spread:.3f} bits "
+    f"below their curve: in the figure it lies on it."
 )
 
 # %% [markdown]
 # How sure is the lower curve? The upper one is reached by a channel, so it is a true upper bound on
-# $R(D)$, though perhaps a local optimum. From below there is **Csiszár's dual**: for any positive
+# $R(D)$. From below there is **Csiszár's dual**: for any positive
 # function $\lambda(x)$ with $\mathbb E_x[\lambda(x)\, e^{-t d(x,\hat x)}] \le 1$ for **every** picture $\hat x$,
 # $R(D) \ge \mathbb E \log\lambda(x) - tD$ in nats: a straight line below the whole curve. The best channel supplies $\lambda$; the largest value over all
-# pictures $\hat x$ is searched by climbing from every image. A climb may miss the highest peak, so this is
-# an **estimate** of a bound and we call it that.
+# pictures $\hat x$ is searched by climbing from images and from reproductions. A climb may miss the highest peak,
+# so this is an **estimate** of a bound and we call it that. Where the peak is above 1, the picture there
+# would make the code better: it becomes a reproduction, and the updates go on until the two bounds meet.
 #
 # ### The limit of the whole world
 #
@@ -939,20 +993,21 @@ display(
 # %%
 limits = recorded("limit")
 limit = pd.DataFrame(limits["world"])
-mean_image_error = float(
-    squared_error(images, jnp.broadcast_to(images.mean(axis=0), images.shape)).mean()
-)
+mean_image_error = float(images.var(axis=0, dtype=float).sum())
 ends = limit.iloc[[0, -1]]
+limit_width = float(limit["gap"].max())
+assert limit_width <= 0.02
 assert ends["rate"].iloc[0] > world.entropy_bits - 0.05
 assert ends["distortion"].iloc[0] < 0.01
 assert ends["rate"].iloc[1] < 0.05
 assert abs(ends["distortion"].iloc[1] / mean_image_error - 1) < 0.05
-falling = np.diff(limit["rate"]) / np.diff(limit["distortion"]) * np.log(2)
-assert (np.diff(falling) > -0.01).all()  # convex, but for the rounding in the file
-assert (limit["rate"] >= limit["lower_bound"] - 1e-3).all()
+apart = limit[limit["distortion"].diff().abs().fillna(1) > 1e-3]  # at the end two rows are one
+falling = np.diff(apart["rate"]) / np.diff(apart["distortion"])
+assert (np.diff(falling) > -0.02).all()  # convex, but for the rounding in the file
 units = {"slope": "slope (nats per unit of error)", "rate": "rate (bits)"}
 units |= {"reproductions": "number of reproductions"}
-limit.rename(columns=units | {"lower_bound": "lower estimate (bits)"}).round(3)
+shown = limit.drop(columns=["dual", "gap"])  # what the lower estimates at other D are made of
+shown.rename(columns=units | {"lower_bound": "lower estimate (bits)"}).round(3)
 
 # %%
 reached = ([0.0, *limit["distortion"], mean_image_error], [world.entropy_bits, *limit["rate"], 0.0])
@@ -965,29 +1020,92 @@ def limit_at(distortion):
 
 def lower_limit_at(distortion):
     """The highest, at this D, of the lines below R(D) that the dual gives: one for each slope."""
-    back = limit["distortion"].to_numpy() - np.asarray(distortion)[..., None]
-    lines = limit["lower_bound"].to_numpy() + limit["slope"].to_numpy() / np.log(2) * back
-    return np.maximum(lines.max(axis=-1), 0)
+    falls = np.multiply.outer(np.asarray(distortion), limit["slope"].to_numpy()) / np.log(2)
+    return np.maximum((limit["dual"].to_numpy() - falls).max(axis=-1), 0)
 
 
 # %%
 vae_limit = float(limit_at(vae_distortion))
 assert lower_limit_at(vae_bayes_distortion) < audit.mutual_information
-assert (lower_limit_at(limit["distortion"]) <= limit["rate"] + 1e-3).all()
-display(
-    Markdown(
-        f"At the VAE's distortion of {vae_distortion:.2f} the limit is **{vae_limit:.2f} bits** "
-        f"(lower estimate {lower_limit_at(vae_distortion):.2f}); the VAE's KL is {audit.kl:.2f}."
-    )
+assert (lower_limit_at(limit["distortion"]) <= limit["rate"] + 0.01).all()  # as rounded
+say(
+    f"At the VAE's distortion of {vae_distortion:.2f} the limit is **{vae_limit:.2f} bits** "
+    f"(lower estimate {lower_limit_at(vae_distortion):.2f}); the VAE's KL is {audit.kl:.2f}."
 )
 
 # %% [markdown]
+# ## A code made by hand
+#
+# A limit says what *some* code could do, of any kind and any size. How close can a VAE get, whose code of
+# an image is one Gaussian in four latents? Nobody knows its best code either, but here we can make a
+# good one by hand, because we know what the world is made of: **each factor gets a latent of its own**,
+# its values at the quantiles of $\mathcal N(0,1)$, with little noise. Factors are independent and equally
+# likely, so the latents are independent too, and every number of this code is a sum over single latents.
+# By hand for the latent that holds x:
+
+# %%
+places_of_x = norm.ppf((np.arange(16) + 0.5) / 16)
+deviations_of_x = np.gradient(places_of_x) / 5  # a fifth of the distance to the next value
+bits_of_x = information_by_quadrature(places_of_x, deviations_of_x**2)
+kl_of_x = float(np.mean(gaussian_kl(places_of_x[:, None], 2 * np.log(deviations_of_x)[:, None])))
+say(f"x alone: **{bits_of_x:.3f} of 4 bits**, for a KL of {kl_of_x / np.log(2):.3f} bits.")
+
+# %% [markdown]
+# `hand_made` places all four factors so, and `measure` adds up KL and information and finds the error
+# of the best decoder: $P(v_i|z_i)$ of each latent, their product over the latents, and the mean image under
+# it. For x it agrees with the line above, and for the whole code with draws:
+
+# %%
+by_hand = hand_made(world.cardinalities)
+hand_numbers = measure(by_hand, world)
+np.testing.assert_allclose(by_hand.means[1], places_of_x)
+np.testing.assert_allclose(np.exp(by_hand.log_variances[1] / 2), deviations_of_x)
+value_of = [np.unique(column, return_inverse=True)[1] for column in factors.T]
+hand_code = [np.stack([v[k] for v, k in zip(part, value_of, strict=True)], 1) for part in by_hand]
+hand_audit = rate_audit(*hand_code, key=jax.random.key(15), draws=2)
+np.testing.assert_allclose(hand_audit.kl, hand_numbers["kl"], rtol=1e-4)
+np.testing.assert_allclose(
+    hand_audit.mutual_information, hand_numbers["mutual_information"], atol=0.02
+)
+pd.DataFrame({"by integrals": hand_numbers, "by draws": {"kl": hand_audit.kl,
+    "mutual_information": hand_audit.mutual_information}}).round(3)  # fmt: skip
+
+# %% [markdown]
+# Is a fifth a good choice? `make sweep` takes means and noise of all values as free numbers and minimises the
+# VAE's own loss with the best decoder, $D/2c + \mathrm{KL}$, at every $c$ of the plane, from this code on. **Predict:**
+# by how many nats is the trained VAE's loss above it?
+
+# %%
+hand_curve = pd.DataFrame(recorded("hand_made"))
+at_headline = hand_curve[hand_curve["c"] == recipes.C].iloc[0]
+vae_loss = vae_distortion / (2 * recipes.C) + audit.kl * np.log(2)
+over_hand_made = vae_loss - at_headline["loss"]
+if FULL:
+    assert over_hand_made > 0
+names = {"kl": "KL (bits)", "mutual_information": "I (bits)", "loss": "loss (nats)"}
+hand_curve.drop(columns="order").set_index("c").rename(columns=names).round(3)
+
+# %%
+say(
+    f"At the headline's c of {recipes.C:g} the best code made by hand has a loss of "
+    f"**{at_headline['loss']:.2f} nats**, the trained VAE **{vae_loss:.2f}**: {over_hand_made:.2f} nats more. "
+    f"By hand an error of {at_headline['distortion']:.3f} costs a KL of {at_headline['kl']:.2f} bits; the VAE pays "
+    f"{audit.kl:.2f} and errs by {vae_distortion:.2f}."
+)
+
+# %% [markdown]
+# So Gaussian posteriors are not what keeps the VAE from the limit at a small $c$: a far better code of the
+# same family exists, one latent for each factor, and training does not find it. Two things help the code
+# made by hand: it knows the factors, and its decoder looks all images up. What it does not show is a
+# bound from below: there may be better codes still, most likely at large $c$, where four latents for four
+# factors is not the best use of few bits.
+#
 # ## The plane
 #
 # All in one picture: rate against distortion, with $z$ drawn everywhere. `make sweep` trains VAEs
 # over a range of $c$, beta-VAEs, and some variants, and accounts for the bits of each; they are read
-# from `figures/plane.json` (one seed, 100 epochs, as the headline models). The plain VAEs lower $c$
-# from 1 (or keep it, where it is 1 or more). A beta-VAE minimises $\frac{1}{2c}\|x-\hat x\|^2 + \beta\,\mathrm{KL}$, which is $\beta$ times
+# from `figures/plane.json` (one seed, the data and the budget of the headline models). In the plain VAEs
+# $c$ starts at 1 and moves to its last value. A beta-VAE minimises $\frac{1}{2c}\|x-\hat x\|^2 + \beta\,\mathrm{KL}$, which is $\beta$ times
 # the loss of a plain VAE with $\beta c$ in the place of $c$: nothing new but the schedule, here a
 # constant weight.
 #
@@ -997,8 +1115,9 @@ display(
 # %%
 PCA_SIZE = 8
 pixels = images.reshape(len(images), -1)
-centre = pixels.mean(axis=0)
-_, spectrum, axes = jnp.linalg.svd(pixels[train] - centre, full_matrices=False)
+learned = training_images[:8192].reshape(-1, pixels.shape[1])
+centre = learned.mean(axis=0)
+_, _, axes = np.linalg.svd(learned - centre, full_matrices=False)
 pca_codes = (pixels - centre) @ axes[:PCA_SIZE].T
 power = pca_codes.var(axis=0)
 
@@ -1013,7 +1132,7 @@ def pca_decoder(s):
 
 
 # %%
-PCA_NOISE = [0.3, 0.6, 1.0, 1.6, 2.5]
+PCA_NOISE = [0.3, 0.8, 1.6, 2.5]
 keys = jax.random.split(jax.random.key(8), len(PCA_NOISE))
 pca_table = pd.DataFrame(
     [noisy_account(pca_codes, s, pca_decoder(s), k) for s, k in zip(PCA_NOISE, keys, strict=True)]
@@ -1040,7 +1159,8 @@ lines = {
 errors = np.geomspace(0.3, mean_image_error, 300)
 fig, ax = plt.subplots(figsize=(8.5, 5.6))
 ax.fill_between(errors, lower_limit_at(errors), limit_at(errors), color="0.6", lw=0)
-ax.plot(errors, limit_at(errors), "k", lw=2.5, label="the limit R(D)")
+ax.plot(errors, limit_at(errors), "k", lw=2.5, label=f"the limit R(D), to {limit_width:.3f} bits")
+ax.plot(hand_curve["distortion"], hand_curve["kl"], "--x", c="0.3", label="made by hand: KL")
 colours = iter(plotting.SHAPE_COLOURS)
 for (name, (at, bound, bits)), colour in zip(lines.items(), colours, strict=False):
     ax.plot(at, bits, "-o", c=colour, ms=4, label=f"{name}: exact I (dotted: R)")
@@ -1060,51 +1180,51 @@ ax.legend(fontsize=9)
 save_figure(fig, "04_rate_and_distortion")
 
 # %% [markdown]
-# How to read it. The black line is reached by a channel; the thin grey band under it ends at the lower
-# estimate, below which, as far as the search can tell, no code exists. (Dotted lines may go on above
-# the frame.) A full marker is what a VAE pays (its KL), the
+# How to read it. The black line is reached by a channel; below it, as far as the search can tell, no code
+# exists: the lower estimate lies as far under it as the legend says, less than the line is thick. (Dotted
+# lines may go on above the frame.) The dashed line is the KL of the code made by hand. A full marker is what a VAE pays (its KL), the
 # hollow one below it what it gets (exact $I$). PCA cannot get below the error of its eight numbers,
 # however fine the noise. The lower the rate, the closer the VAEs come to the limit.
 #
-# The AE was never trained with noise. How does it compare at the very error of a VAE? A root search
-# finds the noise at which it errs as much, always with the same draws, so that there is a root.
+# The AE was never trained with noise. How does it compare with the VAE? Give it the noise that leaves it
+# as many bits as the VAE keeps (to about 0.01), found by a root search, always with the same draws, so
+# that there is a root.
 
 
 # %%
-noise_range = np.log([min(NOISE_LEVELS) / 10, max(NOISE_LEVELS) * 10])
+search_key = jax.random.key(13)
 
 
-def ae_at(error):
-    """The account of the AE at the noise that gives it this error, or as near as it comes."""
-    draw_key, audit_key = jax.random.split(jax.random.key(9))
-    draws = jax.random.normal(draw_key, codes.shape)
+def ae_audit(log_noise, sample=None):
+    """The audit of the AE at a noise level, and its log variances."""
+    same, again = np.full_like(codes, 2 * log_noise), jax.random.clone(search_key)
+    return rate_audit(codes, same, key=again, draws=2, sample=sample), same
 
-    def error_at(log_s):
-        return float(squared_error(images, ae.decode(codes + jnp.exp(log_s) * draws)).mean())
 
-    within_reach = np.clip(error, *map(error_at, noise_range))
-    log_s = brentq(lambda log_s: error_at(log_s) - within_reach, *noise_range, xtol=1e-3)
-    return noisy_account(codes, float(np.exp(log_s)), ae.decode, audit_key)
+def bits_at(log_noise):
+    return ae_audit(log_noise, sample=2048)[0].mutual_information
 
+
+above = int((noise_table["exact I"] > audit.mutual_information).sum())  # levels with more bits
+noise_range = np.log(noises)[[max(above - 1, 0), min(max(above, 1), len(noises) - 1)]]
+within_reach = np.clip(audit.mutual_information, *map(bits_at, noise_range[::-1]))
+matched = brentq(lambda log_noise: bits_at(log_noise) - within_reach, *noise_range, xtol=0.02)
+same_audit, same_noise = ae_audit(matched)
+noisy = codes + np.exp(matched) * np.asarray(jax.random.normal(jax.random.key(9), codes.shape))
+matched_error = float(squared_error(images, ae.decode(noisy)).mean())
 
 # %%
 coarse = plane[plane["c"] == 0.9].iloc[0]
-ae_at_vae, ae_at_coarse = ae_at(vae_distortion), ae_at(coarse["distortion"])
+ae_at_coarse = np.interp(coarse["distortion"], noise_table["squared error"], noise_table["exact I"])
 if FULL:
-    assert ae_at_vae["R"] > audit.kl
-    assert abs(ae_at_vae["exact I"] - audit.mutual_information) < 0.1
-    assert ae_at_coarse["exact I"] > coarse["kl"]
-
-# %%
-display(
-    Markdown(
-        f"At the VAE's error of {vae_distortion:.2f} (noise {ae_at_vae['noise s']:.3f}) the AE carries "
-        f"{ae_at_vae['exact I']:.2f} bits, the VAE {audit.mutual_information:.2f}. **At this error the VAE is in "
-        f"exact information no better than an AE with a little noise**; its advantage is in the price: "
-        f"{audit.kl:.1f} bits, where the AE's channel rate is {ae_at_vae['R']:.1f}. At a larger error it is "
-        f"better: the VAE with c = 0.9 *pays* {coarse['kl']:.1f} bits at an error of "
-        f"{coarse['distortion']:.1f}, where the AE carries {ae_at_coarse['exact I']:.1f}."
-    )
+    assert same_audit.channel_rate.sum() > world.entropy_bits
+    assert ae_at_coarse > coarse["kl"]
+say(
+    f"With as many bits as the VAE keeps, {same_audit.mutual_information:.2f} (noise {np.exp(matched):.3f}), the AE "
+    f"errs by {matched_error:.2f}, the VAE by {vae_distortion:.2f}; the AE's channel rate is "
+    f"{same_audit.channel_rate.sum():.1f} bits, the VAE's KL {audit.kl:.1f}. At a larger error the VAE is "
+    f"better: the one with c = 0.9 *pays* {coarse['kl']:.1f} bits at an error of {coarse['distortion']:.1f}, where "
+    f"the AE carries {ae_at_coarse:.1f} (between two of its noise levels)."
 )
 
 # %% [markdown]
@@ -1123,86 +1243,103 @@ assert (pca_table["exact I"] > lower_limit_at(pca_table["squared error"])).all()
 # What a model pays over the limit at its own distortion $D$ is, with the audit's terms and the
 # distortion $D_B$ of the best decoder of its code,
 #
-# $$\mathrm{KL} - R(D) = \mathrm{TC} + \text{negentropy} + \text{mismatch}
+# $$\mathrm{KL} - R(D) = \text{granularity} + \text{excess} + \text{negentropy} + \text{mismatch}
 # + \underbrace{I - R(D_B)}_{\text{encoder over the limit}} + \underbrace{R(D_B) - R(D)}_{\text{decoder loses}}$$
 #
-# The fourth term sets the information in the code against the least that would do for the error
-# that its *best* decoder reaches. The fifth counts in bits how much further the limit lies at the
+# The fifth term sets the information in the code against the least that would do for the error
+# that its *best* decoder reaches. The sixth counts in bits how much further the limit lies at the
 # error of the decoder that there is.
 
 # %%
-headline = {name: float(np.sum(getattr(audit, name))) for name in recipes.AUDITED}
+headline = {name: float(np.sum(getattr(audit, name))) for name in measures.AUDITED}
 headline |= {"distortion": vae_distortion, "bayes_distortion": vae_bayes_distortion}
 headline |= {"group": "headline", "name": f"c lowered from {recipes.C_START}"}
 headline |= {"c": recipes.C, "beta": 1}
 models = pd.concat([plane, pd.DataFrame([headline])], ignore_index=True)
 models["limit"] = limit_at(models["distortion"])
 models["gap"] = models["kl"] - models["limit"]
+models["by hand"] = np.interp(models["distortion"], hand_curve["distortion"], hand_curve["kl"])
+models["family"], models["training"] = (
+    models["by hand"] - models["limit"],
+    models["kl"] - models["by hand"],
+)
 at_bayes = limit_at(models["bayes_distortion"])
 models["encoder"] = models["mutual_information"] - at_bayes
 models["decoder"] = at_bayes - models["limit"]
-causes = ["total_correlation", "negentropy", "prior_mismatch", "encoder", "decoder"]
+causes = ["granularity", "excess_dependence", "negentropy", "prior_mismatch", "encoder", "decoder"]
 # Up to the error of drawing, as in the account above.
 np.testing.assert_allclose(models[causes].sum(axis=1), models["gap"], atol=0.05)
 columns = ["group", "name", "c", "beta", "distortion", "kl", "limit", "gap", *causes]
 models[models["group"] != "idea"][columns].round(2)
 
+# %% [markdown]
+# The same gap can be cut in another way: by the code made by hand. Its KL over the limit is what Gaussian
+# posteriors in four latents cost at most; the rest is what training did not find. (Below 0: training found a
+# better code than the one made by hand.)
+
 # %%
-under_10 = models[(models["distortion"] < 10) & (models["group"] != "headline")]
+columns = ["group", "c", "beta", "distortion", "gap", "family", "training"]
+models[models["group"].isin(["VAE", "headline"])][columns].round(2)
+
+# %%
+unseen = (models["group"] != "headline") & (models["name"] != "trained on the grid")
+under_10 = models[(models["distortion"] < 10) & unseen]
 around_5 = under_10[under_10["distortion"].between(4, 6)]
 best_gap, gap_at_5 = under_10.loc[under_10["gap"].idxmin()], around_5.loc[around_5["gap"].idxmin()]
 own = models.iloc[-1]
-display(
-    Markdown(
-        f"""
-- The headline VAE, at D = {own["distortion"]:.2f}, pays {own["gap"]:.2f} bits over the limit: {own["total_correlation"]:.2f}
-  for dependence, {own["encoder"]:.2f} because its code is not the best one, {own["decoder"]:.2f} because its decoder
-  does not read it well.
-- The smallest gap below D = 10 is **{best_gap["gap"]:.2f} bits** ({best_gap["name"]}, c {best_gap["c"]:g}, D = {best_gap["distortion"]:.2f});
+say(
+    f"""
+- The headline VAE, at D = {own["distortion"]:.2f}, pays {own["gap"]:.2f} bits over the limit: {own["granularity"]:.2f}
+  for room that the world does not fill, {own["excess_dependence"]:.2f} for dependence, {own["encoder"]:.2f} because its code is not the best
+  one, {own["decoder"]:.2f} because its decoder does not read it well.
+- The code made by hand would pay {own["by hand"]:.2f} bits at the headline's distortion: {own["family"]:.2f} over the limit is
+  what this family of codes costs at most, {own["training"]:.2f} is what training did not find.
+- Of the VAEs that never saw the world, the smallest gap below D = 10 is **{best_gap["gap"]:.2f} bits** ({best_gap["name"]}, c {best_gap["c"]:g}, D = {best_gap["distortion"]:.2f});
   for D between 4 and 6 it is **{gap_at_5["gap"]:.2f}** ({gap_at_5["name"]}, c {gap_at_5["c"]:g}, D = {gap_at_5["distortion"]:.2f}).
 - In the latter, the largest part is the {max(causes, key=lambda cause: gap_at_5[cause]).replace("_", " ")}'s: {gap_at_5[causes].max():.2f} bits.
 """
-    )
 )
 
 # %% [markdown]
 # Is that what a VAE can do, or what the training made of it? $(c, \beta)$ asks for the same model as
-# $(c\beta, 1)$ (notebook 03), and two balances were trained both ways: with $c$ lowered from 1, and with
+# $(c\beta, 1)$ (notebook 03), and some balances were trained both ways: with $c$ starting at 1, and with
 # constant weights. The lower loss, $D/2c\beta + \mathrm{KL}$, is the better training.
 
 # %%
 balance = (plane["c"] * plane["beta"]).round(6)
 plane["loss"] = plane["distortion"] / (2 * balance) + plane["kl"] * np.log(2)
 constant = plane[(plane["group"] == "beta-VAE") | (plane["name"] == "c constant")]
-lowered = plane[plane["name"] == "c lowered from 1"]
+lowered = plane[plane["group"] == "VAE"]
 trained_both_ways = pd.DataFrame(
     {
-        "c lowered from 1": lowered.groupby(balance)["loss"].first(),
+        "c starts at 1": lowered.groupby(balance)["loss"].first(),
         "constant": constant.groupby(balance)["loss"].first(),
     }
 ).dropna()
-worse = trained_both_ways["c lowered from 1"] - trained_both_ways["constant"]
-assert worse.iloc[0] > 1
-assert abs(worse.iloc[1]) < 0.2
+assert len(trained_both_ways) >= 2
 trained_both_ways.rename_axis("balance c·beta").round(2)
 
-# %% [markdown]
-# The table is in nats per image, one seed each. At the smaller balance the start at 1 does harm: the
-# markers at small errors in the figure, all of this schedule, stand higher than a VAE's must. At the
-# larger one it makes no difference that one seed could show.
+# %%
+worse = trained_both_ways["c starts at 1"] - trained_both_ways["constant"]
+listed = ", ".join(f"{w:+.2f} at {c:g}" for c, w in worse.items())
+say(
+    f"In nats per image, one seed each: with c starting at 1 the loss is higher than with constant weights "
+    f"by {listed}. Below 0, the start at 1 trains better."
+)
 
 # %% [markdown]
 # ### What brings a VAE nearer?
 #
-# Ideas, each tried at two values of $c$ against the plain recipe (four latents, batches of 128, 100
-# epochs, $c$ lowered from 1; at $c$ = 1.25 there is nothing to lower, so plain means constant; batches
-# of 512 go with twice the learning rate). A prior fitted to the aggregate posterior needs no training: it would
-# save the mismatch and the negentropy if it is a product of marginals, and the TC as well if it is
-# $q(z)$ itself; so the account already says what it would bring, the last column.
+# Ideas, each tried at two values of $c$ against the plain recipe (four latents, batches of 128, random
+# shapes, $c$ starting at 1; batches of 512 go with a higher learning rate). One is no fair one: trained on nine tenths of
+# the world itself, for as many steps. A prior fitted to the aggregate posterior needs no training: it would
+# save the mismatch and the negentropy if it is a product of marginals, and the excess dependence if it is
+# finer; so the account already says what it would bring, the last column. (The granularity is saved only by
+# a prior that holds the places of all 8,192 images.)
 
 # %%
 ideas = models[models["c"].isin(models.loc[models["group"] == "idea", "c"])]
-ideas = ideas.assign(**{"fitted prior saves": ideas[causes[:3]].sum(axis=1)})
+ideas = ideas.assign(**{"fitted prior saves": ideas[causes[1:4]].sum(axis=1)})
 ideas.loc[ideas["group"] == "VAE", "name"] = "plain"
 columns = ["c", "name", "distortion", "kl", "gap", "encoder", "decoder", "fitted prior saves"]
 ideas.sort_values(["c", "gap"])[columns].round(2)
@@ -1216,12 +1353,10 @@ base = ", ".join(
     f"{row['gap']:.2f} bits at c {c:g} (D = {row['distortion']:.2f})" for c, row in plain.iterrows()
 )
 listed = "; ".join(f"{name} (c {cs})" for name, cs in helps.items()) or "none"
-display(
-    Markdown(
-        f"Plain: {base}. "
-        f"Nearer to the limit by more than 0.05 bits: {listed}. One seed each, so small differences mean little; and a "
-        f"different distortion is a different place on the curve."
-    )
+say(
+    f"Plain: {base}. "
+    f"Nearer to the limit by more than 0.05 bits: {listed}. One seed each, so small differences mean little; and a "
+    f"different distortion is a different place on the curve."
 )
 
 # %% [markdown]
@@ -1232,17 +1367,15 @@ display(
 # latents.
 
 # %%
-c_train, c_test = recipes.world_split(circles)
-circle_images = jnp.asarray(circles.images)
-losses = recipes.single_shape_losses(SINGLE_EPOCHS, len(c_train))
+circle_images = circles.images
+circle_training = recipes.training_shapes(SINGLE_IMAGES, circles.shapes)
+losses = recipes.single_shape_losses(SINGLE_EPOCHS, len(circle_training))
 name = "c falls"
-single = recipes.single_shape(name, losses[name], circle_images[c_train], seed=SEED)
+single = recipes.single_shape(name, losses[name], circle_training, seed=SEED)
 c_mean, c_log_variance = single.encode(circle_images)
-c_numbers = recipes.measure_bits(
-    c_mean, c_log_variance, single.decode, circle_images, jax.random.key(10)
-)
-c_numbers["held-out squared error at the mean"] = float(
-    squared_error(circle_images[c_test], single.decode(c_mean[c_test])).mean()
+c_numbers = measures.bits(c_mean, c_log_variance, single.decode, circle_images, jax.random.key(10))
+c_numbers["squared error at the mean"] = float(
+    squared_error(circle_images, single.decode(c_mean)).mean()
 )
 pd.Series(c_numbers, name=f"{circles.entropy_bits:g} bits, three latents").to_frame().round(3)
 
@@ -1254,15 +1387,13 @@ c_entropies = np.log2(circles.cardinalities[1:])
 c_mig = mutual_information_gap(c_bits, c_entropies)
 c_limit = limits["circles"]
 c_least = float(np.interp(c_numbers["distortion"], c_limit["distortion"], c_limit["rate"]))
-display(
-    Markdown(
-        f"Three numbers carry the picture: {c_numbers['mutual_information']:.2f} of {circles.entropy_bits:g} bits "
-        f"at a squared error of {c_numbers['distortion']:.2f}, where a circle's energy is "
-        f"{float((circle_images**2).sum(axis=(1, 2)).mean()):.0f}; {c_bits.loc['all', 'x']:.2f} of 4 bits of x, "
-        f"{c_bits.loc['all', 'y']:.2f} of y and {c_bits.loc['all', 'size']:.2f} of 3 bits of size. It pays a KL of "
-        f"{c_numbers['kl']:.2f} bits, where the circles' own limit at this error is {c_least:.2f}. And no axis is a "
-        f"factor: the MIG is {c_mig:.2f}."
-    )
+say(
+    f"Three numbers carry the picture: {c_numbers['mutual_information']:.2f} of {circles.entropy_bits:g} bits "
+    f"at a squared error of {c_numbers['distortion']:.2f}, where a circle's energy is "
+    f"{float((circle_images**2).sum(axis=(1, 2)).mean()):.0f}; {c_bits.loc['all', 'x']:.2f} of 4 bits of x, "
+    f"{c_bits.loc['all', 'y']:.2f} of y and {c_bits.loc['all', 'size']:.2f} of 3 bits of size. It pays a KL of "
+    f"{c_numbers['kl']:.2f} bits, where the circles' own limit at this error is {c_least:.2f}. Are the axes the "
+    f"factors? The MIG is {c_mig:.2f}."
 )
 
 # %%
@@ -1270,57 +1401,71 @@ fig = plotting.latent_scatter(np.asarray(c_mean), circles.factors, shapes=circle
 save_figure(fig, "04_circle_plane")
 
 # %% [markdown]
-# The first two of the three latents, coloured by each factor. x and y run along two slanted
-# directions; the size goes with the distance from the middle, and where small and large circles lie
-# over each other here, the third latent parts them. A smooth map, along no axis.
+# The first two of the three latents, coloured by each factor. Where the colours run along one axis, that
+# latent holds the factor.
 #
-# Can training make the axes the factors? Three schedules over five seeds, by `make sweep`:
+# Can training make the axes the factors? Four schedules, by `make sweep`, each going on
+# from the best of three short starts, as the headline models do (the one with the lowest loss: no factor is looked at):
 #
-# - **c falls**: the headline recipe; its seed 0 is the model above, its MIG from other draws;
-# - **beta 4 to 1**: the KL's weight comes down while $c$ stays;
-# - **one latent after another**: the third latent is held shut (its KL costs twenty times as much)
-#   and $c$ high while two latents find the two largest factors, x and y; then it opens for the size,
-#   and a penalty on the total correlation (Chen et al. 2018), estimated within the batch, grows.
+# - **c constant**: at its last value from the beginning;
+# - **c falls**: the headline recipe. While $c$ is
+#   high, the latents can afford few bits, and find the factors that matter most for the error first;
+# - **c falls, dependence penalised**: with a penalty on the total correlation on top (Chen et al. 2018),
+#   estimated within the batch. It costs rate, and a lower rate alone may tidy the axes; so its null is
+# - **c falls to 0.19**, without the penalty, where about as many bits are paid.
+#
+# Two batches of five seeds each, none of which anything was tuned on. The second is reported, and of the
+# first the median.
 
 # %%
 single_shape = recorded("single_shape")
 schedules = single_shape["schedules"]
 seeds = len(single_shape["seeds"])
 rows = {
-    name: [*(f"{s[k]['mean']:.2f} ± {s[k]['sd']:.2f}" for k in ("mig", "kl", "distortion")),
+    name: [np.median(s["mig"]["values"]), np.median(s["mig_of_first_batch"]),
+           s["kl"]["mean"], s["distortion"]["mean"],
            ", ".join(f"{v:.2f}" for v in s["mig"]["values"])]
     for name, s in schedules.items()
 }  # fmt: skip
-pd.DataFrame(rows, index=["MIG", "KL (bits)", "squared error", f"MIG of each of {seeds} seeds"]).T
+columns = ["median MIG", "of the first batch", "KL (bits)", "squared error", "MIG of each seed"]
+pd.DataFrame(rows, index=columns).T
 
 # %%
-winner = max(schedules, key=lambda name: schedules[name]["mig"]["mean"])
+medians = {name: float(np.median(s["mig"]["values"])) for name, s in schedules.items()}
+winner = max(medians, key=medians.get)
+worst, best = (int(pick(schedules[winner]["mig"]["values"])) for pick in (np.argmin, np.argmax))
 row_names = ["z1", "z2", "z3", "all"]
 tables = {
-    f"{title}, seed {seed}": pd.DataFrame(schedules[name]["bits"][seed], index=row_names)
+    title: pd.DataFrame(schedules[name]["bits"][seed], index=row_names)
     for title, name, seed in (
-        ("c falls", "c falls", 0),
-        ("one after another", winner, int(np.argmin(schedules[winner]["mig"]["values"]))),
-        ("one after another", winner, int(np.argmax(schedules[winner]["mig"]["values"]))),
+        ("c constant, first seed", "c constant", 0),
+        ("best schedule, worst seed", winner, worst),
+        ("best schedule, best seed", winner, best),
     )
 }
 save_figure(heatmaps(tables, label="bits about the factor", top=4), "04_circle_factors")
 
 # %%
-mig = schedules[winner]["mig"]
-assert mig["mean"] > schedules["c falls"]["mig"]["mean"]
-display(
-    Markdown(
-        f"**{winner.capitalize()}** reaches a MIG of {mig['mean']:.2f} ± {mig['sd']:.2f} over {seeds} seeds (the figure: its worst and its "
-        f"best), at {schedules[winner]['kl']['mean']:.1f} bits and a squared error of {schedules[winner]['distortion']['mean']:.2f}; "
-        f"the plain recipe {schedules['c falls']['mig']['mean']:.2f} ± {schedules['c falls']['mig']['sd']:.2f} at "
-        f"{schedules['c falls']['kl']['mean']:.1f} bits and {schedules['c falls']['distortion']['mean']:.2f}."
-    )
+penalised, as_few = (
+    f"c falls{how}" for how in (", dependence penalised", f" to {recipes.SAME_RATE_C:g}")
+)
+plainly = schedules["c constant"]
+by_rate = (medians[as_few] - medians["c falls"]) / (medians[penalised] - medians["c falls"])
+assert medians[winner] > medians["c constant"]
+assert abs(schedules[penalised]["kl"]["mean"] - schedules[as_few]["kl"]["mean"]) < 0.5
+say(
+    f"**{winner.capitalize()}** has the highest median MIG over {seeds} seeds, {medians[winner]:.2f}, at "
+    f"{schedules[winner]['kl']['mean']:.1f} bits and a squared error of {schedules[winner]['distortion']['mean']:.2f}; "
+    f"a constant c {medians['c constant']:.2f} at {plainly['kl']['mean']:.1f} bits and "
+    f"{plainly['distortion']['mean']:.2f}. The penalty: {medians[penalised]:.2f} at "
+    f"{schedules[penalised]['kl']['mean']:.1f} bits; as few bits without it: {medians[as_few]:.2f} at "
+    f"{schedules[as_few]['kl']['mean']:.1f}. So {by_rate:.0%} of what the penalty gains over **c falls** comes "
+    f"with the lower rate alone."
 )
 
 # %% [markdown]
-# So the order of learning and a penalty together (this trial does not tell which of them) bring axes
-# and factors closer, at the cost of a larger error, and the result still depends on the seed. Independent latents are not enough: a smooth map that
+# So the order of learning brings axes and factors together, where the loss alone does not, and the result still
+# depends on the seed. Independent latents are not enough: a smooth map that
 # twists the latent cube and keeps its volume leaves them independent and mixes the factors, so without
 # labels nothing in the loss forbids it (Locatello et al. 2019).
 #
@@ -1344,6 +1489,11 @@ def gaussian_mismatch(audit, mean, log_variance):
     return rate - audit.mutual_information
 
 
+def shuffled_mismatch(audit):
+    """The same of the code with every latent shuffled, which has no covariance and no sheets."""
+    return audit.granularity + audit.negentropy.sum()
+
+
 toy_full = gaussian_mismatch(
     rate_audit(toy_mean, np.log(toy_variance), key=jax.random.key(12), draws=2000),
     toy_mean,
@@ -1352,7 +1502,7 @@ toy_full = gaussian_mismatch(
 assert 0 < toy_full < toy_correlation + toy_negentropy.sum()
 
 # %%
-ae_noise = [jnp.full_like(codes, 2 * jnp.log(s)) for s in NOISE_LEVELS]
+ae_noise = [np.full_like(codes, 2 * np.log(s)) for s in noises]
 mismatch_table = pd.DataFrame(
     {
         "exact I": noise_table["exact I"].to_numpy(),
@@ -1361,40 +1511,31 @@ mismatch_table = pd.DataFrame(
         "KL(q, fitted Gaussian)": [
             gaussian_mismatch(a, codes, v) for a, v in zip(ae_audits, ae_noise, strict=True)
         ],
+        "its null, latents shuffled": [shuffled_mismatch(a) for a in ae_audits],
     },
-    index=[f"AE, noise {s:g}" for s in NOISE_LEVELS],
+    index=[f"AE, noise {share:g} sd" for share in NOISE_LEVELS],
 )
 mismatch_table.loc["VAE"] = [
     audit.mutual_information,
     audit.kl - audit.mutual_information,
     audit.prior_mismatch.sum(),
     gaussian_mismatch(audit, mean, log_variance),
+    shuffled_mismatch(audit),
 ]
 mismatch_table.round(2)
 
 # %% [markdown]
-# The AE's distance depends on the noise. For a fair comparison give it the noise that leaves it as many
-# bits as the VAE keeps (to about 0.01), found by a root search.
-
+# The AE's distance depends on the noise. For a fair comparison take the one from above that leaves it as
+# many bits as the VAE keeps.
 
 # %%
-def ae_audit(log_noise):
-    """The audit of the AE at a noise level; always the same draws, so that a root can be found."""
-    same = jnp.full_like(codes, 2 * log_noise)
-    return rate_audit(codes, same, key=jax.random.clone(search_key), draws=2), same
-
-
-search_key = jax.random.key(13)
-matched = brentq(
-    lambda s: ae_audit(s)[0].mutual_information - audit.mutual_information, *noise_range, xtol=0.01
-)
-same_audit, same_noise = ae_audit(matched)
 like = "AE, as many bits as the VAE"
 mismatch_table.loc[like] = [
     same_audit.mutual_information,
     same_audit.kl - same_audit.mutual_information,
     same_audit.prior_mismatch.sum(),
     gaussian_mismatch(same_audit, codes, same_noise),
+    shuffled_mismatch(same_audit),
 ]
 
 # %%
@@ -1403,22 +1544,21 @@ at_vae = mismatch_table.loc["VAE"]
 made = recorded("03_variational_autoencoder") | recorded("02_autoencoder")
 if FULL:
     assert like_vae["KL(q, N(0, I))"] > at_vae["KL(q, N(0, I))"]
-    # Over all images the errors are lower than on the held-out ones, as said at the beginning.
-    assert vae_distortion < made["vae_test_squared_error"]
-    assert noiseless_error < made["ae_test_squared_error"]
-display(
-    Markdown(
-        f"With as many bits as the VAE keeps ({like_vae['exact I']:.2f}; noise {np.exp(matched):.3f}), the AE's code is "
-        f"**{like_vae['KL(q, N(0, I))']:.1f} bits** from N(0, I), {like_vae['of it mean and variance']:.1f} of them in mean and "
-        f"variance alone, and {like_vae['KL(q, fitted Gaussian)']:.1f} from the best Gaussian; the VAE's {at_vae['KL(q, N(0, I))']:.1f} and "
-        f"{at_vae['KL(q, fitted Gaussian)']:.1f}. Valid pictures: AE {made['ae_prior_validity']:.0%} from N(0, I) and "
-        f"{made['ae_fitted_gaussian_validity']:.0%} from the fitted Gaussian, VAE {made['vae_prior_validity']:.0%}."
-    )
+    # The same images as in notebooks 02 and 03: with z drawn the error is larger than at the mean.
+    assert vae_distortion > made["vae_test_squared_error"]
+    np.testing.assert_allclose(noiseless_error, made["ae_test_squared_error"], rtol=1e-3)
+say(
+    f"With as many bits as the VAE keeps ({like_vae['exact I']:.2f}; noise {np.exp(matched):.3f}), the AE's code is "
+    f"**{like_vae['KL(q, N(0, I))']:.1f} bits** from N(0, I), {like_vae['of it mean and variance']:.1f} of them in mean and "
+    f"variance alone, and {like_vae['KL(q, fitted Gaussian)']:.1f} from the best Gaussian; the VAE's {at_vae['KL(q, N(0, I))']:.1f} and "
+    f"{at_vae['KL(q, fitted Gaussian)']:.1f}. Valid pictures: AE {made['ae_prior_validity']:.0%} from N(0, I) and "
+    f"{made['ae_fitted_gaussian_validity']:.0%} from the fitted Gaussian, "
+    f"{made['ae_fitted_mixture_validity']:.0%} from a fitted mixture; VAE {made['vae_prior_validity']:.0%}."
 )
 
 # %% [markdown]
-# Fitting a Gaussian mends mean and covariance. What is left is the form: holes and curved sheets
-# that no Gaussian has, and they cost bits for the AE and for the VAE alike.
+# Fitting a Gaussian mends mean and covariance, which is most of what sampling from N(0, I) misses. What is
+# left is nearly all counting, for the AE and for the VAE alike: the null is as far from its Gaussian.
 #
 # ## What we found
 
@@ -1427,8 +1567,10 @@ numbers = {
     "source_entropy_bits": world.entropy_bits,
     "vae_kl_bits": audit.kl,
     "vae_mutual_information_bits": audit.mutual_information,
-    "vae_posterior_route_bits": audit.posterior_route,
+    "vae_direct_route_bits": audit.direct_route,
     "vae_total_correlation_bits": audit.total_correlation,
+    "vae_granularity_bits": audit.granularity,
+    "vae_excess_dependence_bits": audit.excess_dependence,
     "vae_negentropy_bits": audit.negentropy.sum(),
     "vae_prior_mismatch_bits": audit.prior_mismatch.sum(),
     "vae_channel_rate_bits": audit.channel_rate.sum(),
@@ -1439,9 +1581,11 @@ numbers = {
     "vae_fano_error_rate": fano_bound,
     "vae_factor_bits": vae_bits.loc["all"].to_dict(),
     "vae_mig": vae_mig,
-    "ae_noise_levels": NOISE_LEVELS,
+    "ae_noise_levels": noises,
     "ae_mutual_information_bits": noise_table["exact I"],
     "ae_channel_rate_bits": noise_table["R"],
+    "ae_granularity_bits": noise_table["granularity"],
+    "ae_excess_dependence_bits": noise_table["excess dependence"],
     "ae_distortion": noise_table["squared error"],
 }
 
@@ -1449,24 +1593,28 @@ numbers = {
 numbers |= {
     "prior_divergence_bits": mismatch_table["KL(q, N(0, I))"].to_dict(),
     "fitted_gaussian_divergence_bits": mismatch_table["KL(q, fitted Gaussian)"].to_dict(),
+    "fitted_gaussian_null_bits": mismatch_table["its null, latents shuffled"].to_dict(),
     "varying_noise_example": {"exact": exact, "textbook": with_mean_noise, "channel_rate": channel},
     "linear_probe": {name: probe.loc["all"].to_dict() for name, probe in probes.items()},
     "neighbour_probe": neighbours.T.to_dict(),
+    "hand_made": hand_curve.drop(columns="order").to_dict("list"),
+    "vae_loss_over_hand_made_nats": over_hand_made,
+    "limit_width_bits": limit_width,
     "limit_bits_at_vae_distortion": vae_limit,
     "limit_gap_bits_at_vae_distortion": own["gap"],
     "limit_gap_bits_best": best_gap["gap"],
     "limit_gap_bits_at_distortion_5": gap_at_5["gap"],
     "single_shape_rate_bits": schedules[winner]["kl"]["mean"],
     "single_shape_distortion": schedules[winner]["distortion"]["mean"],
-    "single_shape_mig_mean": mig["mean"],
-    "single_shape_mig_sd": mig["sd"],
+    "single_shape_mig_median": medians[winner],
+    "single_shape_mig_values": {name: s["mig"]["values"] for name, s in schedules.items()},
     "single_shape_plain": {k: c_numbers[k] for k in ("kl", "mutual_information", "distortion")},
 }
 numbers = record("04_latent_information", **numbers)
 
 # %%
 kept = "; ".join(
-    f"{bits:.2f} at noise {s:g} (squared error {error:.2f})"
+    f"{bits:.2f} at noise {s:.2g} (squared error {error:.2f})"
     for s, bits, error in zip(
         numbers["ae_noise_levels"],
         numbers["ae_mutual_information_bits"],
@@ -1474,53 +1622,50 @@ kept = "; ".join(
         strict=True,
     )
 )
-display(
-    Markdown(
-        f"""
+say(
+    f"""
 **How many of the {numbers["source_entropy_bits"]:g} bits does the AE keep?** {kept}.
 
 **And the VAE?** {numbers["vae_mutual_information_bits"]:.2f} bits, at a squared error of {numbers["vae_distortion"]:.2f} with its own decoder
-and {numbers["vae_bayes_distortion"]:.3f} with the best. It pays {numbers["vae_kl_bits"]:.2f}: {numbers["vae_total_correlation_bits"]:.2f} bits
-are dependence between the latents, {numbers["vae_negentropy_bits"]:.3f} non-Gaussian form, {numbers["vae_prior_mismatch_bits"]:.3f} mismatch.
+and {numbers["vae_bayes_distortion"]:.3f} with the best. It pays {numbers["vae_kl_bits"]:.2f}: {numbers["vae_granularity_bits"]:.2f} bits
+are room that the world does not fill, {numbers["vae_excess_dependence_bits"]:.2f} dependence between the latents,
+{numbers["vae_negentropy_bits"]:.3f} non-Gaussian form, {numbers["vae_prior_mismatch_bits"]:.3f} mismatch.
 """
-    )
 )
 
 # %%
 rate_error = np.subtract(numbers["ae_channel_rate_bits"], numbers["ae_mutual_information_bits"])
 example = numbers["varying_noise_example"]
-display(
-    Markdown(
-        f"""
+say(
+    f"""
 **By how much is the textbook rate wrong, and why?** For the VAE it says {numbers["vae_textbook_rate_bits"]:.2f} bits where the truth is
-{numbers["vae_mutual_information_bits"]:.2f}; for the AE it is {rate_error.min():.2f} to {rate_error.max():.2f} bits too high. The excess is
-dependence between the latents, and a little non-Gaussian form. With noise that varies by image its mean noise pulls the other way: in the
+{numbers["vae_mutual_information_bits"]:.2f}; for the AE it is {rate_error.min():.2f} to {rate_error.max():.2f} bits too high. Nearly all of it is
+granularity: the code has more room than the world has images. With noise that varies by image its mean noise pulls the other way: in the
 example it says {example["textbook"]} where the truth is {example["exact"]}.
 
 **How close to the limit can a VAE get?** {numbers["limit_gap_bits_best"]:.2f} bits over it at best below a squared error of 10,
 {numbers["limit_gap_bits_at_distortion_5"]:.2f} around 5, and {numbers["limit_gap_bits_at_vae_distortion"]:.2f} for the headline VAE, whose
-distortion of {numbers["vae_distortion"]:.2f} needs only {numbers["limit_bits_at_vae_distortion"]:.2f} bits.
+distortion of {numbers["vae_distortion"]:.2f} needs only {numbers["limit_bits_at_vae_distortion"]:.2f} bits. A code made by hand shows
+that Gaussian posteriors can do far better at a small c: its loss is {numbers["vae_loss_over_hand_made_nats"]:.2f} nats below the headline's.
 """
-    )
 )
 
 # %%
 divergence_bits = numbers["prior_divergence_bits"]
 fitted_bits = numbers["fitted_gaussian_divergence_bits"]
+null_bits = numbers["fitted_gaussian_null_bits"]
 plain_circles = numbers["single_shape_plain"]
-display(
-    Markdown(
-        f"""
+say(
+    f"""
 **Do three numbers encode x, y and size?** Yes: {plain_circles["mutual_information"]:.2f} of 11 bits at a squared error of
-{plain_circles["distortion"]:.2f}. **Are the axes the factors?** Not by themselves (MIG {schedules["c falls"]["mig"]["mean"]:.2f});
-learning them {winner.replace("one latent", "one")}, with a penalty on dependence, brings
-{numbers["single_shape_mig_mean"]:.2f} ± {numbers["single_shape_mig_sd"]:.2f}, at {numbers["single_shape_rate_bits"]:.1f} bits and a
-squared error of {numbers["single_shape_distortion"]:.2f}.
+{plain_circles["distortion"]:.2f}. **Are the axes the factors?** With a constant c hardly (median MIG {medians["c constant"]:.2f}); the
+best schedule ({winner}) brings {numbers["single_shape_mig_median"]:.2f}, at
+{numbers["single_shape_rate_bits"]:.1f} bits and a squared error of {numbers["single_shape_distortion"]:.2f}.
 
 **Why does sampling the AE fail?** At the noise that leaves it as many bits as the VAE keeps, its code is {divergence_bits[like]:.1f} bits from
-N(0, I), the VAE's {divergence_bits["VAE"]:.1f}; from a Gaussian fitted to it {fitted_bits[like]:.1f}, the VAE's {fitted_bits["VAE"]:.1f}. Without noise it is infinitely far.
+N(0, I), the VAE's {divergence_bits["VAE"]:.1f}. A Gaussian fitted to it is {fitted_bits[like]:.1f} bits away, where the same code with its latents
+shuffled, which has nothing to find, is {null_bits[like]:.1f} away; the VAE's {fitted_bits["VAE"]:.1f} and {null_bits["VAE"]:.1f}. Without noise it is infinitely far.
 """
-    )
 )
 
 # %% [markdown]
@@ -1528,7 +1673,7 @@ N(0, I), the VAE's {divergence_bits["VAE"]:.1f}; from a Gaussian fitted to it {f
 #
 # - The account needs $q(z)$, a sum over all images: exact here, where the world is finite and known.
 #   On data from elsewhere the same formulas describe the training set, not the source.
-# - The limit's upper curve is reached but may be a local optimum; the lower one rests on a search.
+# - The limit's upper curve is reached by a channel; the lower one rests on a search.
 # - The plane's models have one seed each; the headline's spread over seeds is in the README.
 # - The noise added to the AE is the same in every latent, whatever the latent's scale, and its
 #   decoder was not trained with it; other choices trade differently.
@@ -1638,6 +1783,8 @@ check("04.4", ...)
 # - A. Alemi et al., [Fixing a broken ELBO](https://arxiv.org/abs/1711.00464), ICML 2018.
 # - R. Chen et al., [Isolating sources of disentanglement in variational
 #   autoencoders](https://arxiv.org/abs/1802.04942), NeurIPS 2018.
+# - M. Rolinek, D. Zietlow, G. Martius, [Variational autoencoders pursue PCA directions (by
+#   accident)](https://arxiv.org/abs/1812.06775), CVPR 2019.
 # - F. Locatello et al., [Challenging common assumptions in the unsupervised learning of disentangled
 #   representations](https://arxiv.org/abs/1811.12359), ICML 2019.
 # - B. Ross, [Mutual information between discrete and continuous data

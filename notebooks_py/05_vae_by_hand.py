@@ -409,13 +409,13 @@ save_figure(fig, "05_density")
 # %%
 code, _ = forward(trained, x_train, np.zeros((N, LATENTS)))
 audit = rate_audit(code["mean"], code["log_variance"], key=jax.random.key(9), draws=4)
-assert abs(audit.posterior_route - audit.mutual_information) < 0.05
+assert abs(audit.direct_route - audit.mutual_information) < 0.05
 assert audit.mutual_information < audit.kl
 display(
     Markdown(
-        f"KL {audit.kl:.2f} bits ≈ I {audit.mutual_information:.2f} + dependence {audit.total_correlation:.2f} + negentropy "
-        f"{audit.negentropy.sum():.2f} + mismatch {audit.prior_mismatch.sum():.3f}. Which of three clusters would be {np.log2(3):.2f} bits. "
-        f"(The KL is exact, its parts are drawn: ≈.)"
+        f"KL {audit.kl:.2f} bits = I {audit.mutual_information:.2f} + granularity {audit.granularity:.2f} + excess dependence "
+        f"{audit.excess_dependence:.2f} + negentropy {audit.negentropy.sum():.2f} + mismatch {audit.prior_mismatch.sum():.3f}. "
+        f"Which of three clusters would be {np.log2(3):.2f} bits."
     )
 )
 

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from helpers.checks import check_count, check_pixels, check_tolerance
-from helpers.generation import NearestShape, interpolate, nearest_shape, sample_prior
+from helpers.generation import (
+    FittedDensity,
+    NearestShape,
+    fit_density,
+    interpolate,
+    nearest_shape,
+    sample_prior,
+)
 from helpers.information import bayes_decode, factor_information, rate_audit
 from helpers.limits import blahut_arimoto, image_rate_distortion
 from helpers.shapes import random_shapes, render, shape_world, split
@@ -111,6 +118,8 @@ def test_the_oracle_and_the_best_decoder_refuse_8_bit_pictures(call):
         ("side", lambda count: shape_world(side=count)),
         ("side", lambda count: render("circle", 6, 6, 2, side=count)),
         ("n", lambda count: sample_prior(None, KEY, count)),
+        ("n", lambda count: FittedDensity(None, {}).draw(count)),
+        ("components", lambda count: fit_density(CODES, (1, count))),
         ("draws", lambda count: rate_audit(CODES, CODES, key=KEY, draws=count)),
         ("draws", lambda count: factor_information(CODES, CODES, CODES, key=KEY, draws=count,
                                                    names="a")),

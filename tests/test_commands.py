@@ -2,41 +2,62 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import time
+import tomllib
 
 import jupytext
 import nbformat
 import pytest
 
 from helpers.files import ROOT
-from tools.commands import main, read_numbers, readme_text
+from tools import commands
+from tools.commands import main
 from tools.pairs import CommandError, pair_problems
-from tools.readme import results_of
+from tools.readme import (
+    HEADLINES,
+    PAGES,
+    PARTS,
+    STUDIES,
+    WALK,
+    filled,
+    readme_text,
+    results_of,
+)
 
 SOURCE = (ROOT / "tests/programs/tiny_notebook.py").read_text("utf-8")
 README = (
     "Before.\n<!-- headline -->\n<!-- /headline -->\nBetween.\n<!-- claims -->\n<!-- /claims -->\n"
     "<!-- times -->\n<!-- /times -->\n<!-- throughput -->\n<!-- /throughput -->\n"
+    "<!-- notebooks -->\n<!-- /notebooks -->\n"
 )
 NUMBERS = {
     "01_data_generation": {"distinct_images": 8192, "entropy_bits": 13.0},
-    "02_autoencoder": {"ae_test_squared_error": 1.234},
-    "03_variational_autoencoder": {"vae_prior_validity": 0.8},
+    "02_autoencoder": {"ae_test_squared_error": 1.234, "ae_prior_validity": 0.512},
+    "03_variational_autoencoder": {"vae_prior_validity": 0.8, "ae_prior_validity": 0.512},
+    "04_latent_information": {"vae_kl_bits": 17.84, "vae_distortion": 0.584},
     "05_vae_by_hand": {
         "claims": {"the KL": {"source": "a form", "here": "equal", "verdict": "so"}},
     },
     "run": {"seconds": {"01_data_generation": 8.4, "02_autoencoder": 91.6}, "total_seconds": 100.0,
-            "cores": 2, "platform": "Linux x86_64", "python": "3.11.7", "jax": "0.10.2"},
+            "at_once": 2, "cores": 2, "platform": "Linux x86_64", "python": "3.11.7",
+            "jax": "0.10.2"},
     "sweep": {"seeds": [0, 1, 2],
-              "ae_test_squared_error": {"mean": 1.3, "sd": 0.12, "values": [1.2, 1.3, 1.4]}},
+              "ae_test_squared_error": {"mean": 1.3, "sd": 0.12, "values": [1.2, 1.3, 1.4]},
+              "vae_prior_validity": {"mean": 0.907, "sd": 0.0225, "values": [0.9]}},
+    "reading": {"01_data_generation": 45},
     "benchmarks": {
         "throughput": {"rows": [
-            {"model": "AE", "batch": 64, "images_per_second": {"fit": 12345.0, "a loop": 6000.0},
-             "fit_over": {"a loop": 2.06, "PyTorch": 1.5}, "share_of_the_limit": 0.613},
-            {"model": "CNN", "batch": 256, "images_per_second": {"fit": 900.0, "PyTorch": 1000.0},
-             "fit_over": {"PyTorch": 0.9}, "share_of_the_limit": 0.2},
+            {"model": "AE", "batch": 64, "images_per_second": {"fit": 12345.0},
+             "fit_over": {"a loop of nnx.jit": 2.06, "PyTorch, eager": 1.9, "PyTorch, tuned": 1.5},
+             "fit_over_best_pytorch": 1.5, "best_pytorch": "tuned", "share_of_the_limit": 0.613},
+            {"model": "CNN", "batch": 256, "images_per_second": {"fit": 900.0},
+             "fit_over": {"PyTorch, eager": 0.9}, "fit_over_best_pytorch": 0.9,
+             "best_pytorch": "eager", "share_of_the_limit": 0.2,
+             "not_measured": {"PyTorch, tuned": "no compiler"}},
         ]},
         "groups": {"rows": [{"model": "AE", "models": 5, "together": 1.049}]},
         "convolutions": {"rows": [
@@ -259,10 +280,11 @@ def test_run_executes_and_a_rerun_changes_no_byte(repository, capsys, monkeypatc
 
 def test_run_ends_with_the_numbers_and_the_claims_of_what_ran():
     lines = list(results_of(NUMBERS, ["02_autoencoder", "05_vae_by_hand"]))
-    assert [line.split()[-1] for line in lines] == ["02_autoencoder", "05_vae_by_hand"]
-    assert "squared error per held-out image" in lines[0]
-    assert " 1.234 " in lines[0]
-    assert lines[1].split()[:3] == ["the", "KL", "so"]
+    assert lines[0].startswith("Squared error of a rebuilt image (")
+    assert lines[0].endswith(": AE 1.23")  # of this run; another notebook's are not told
+    assert lines[1].endswith(": AE 51 %")
+    assert lines[2].split() == ["the", "KL", "so", "05_vae_by_hand"]
+    assert len(lines) == 3
 
 
 def test_run_records_its_times_on_request_where_nothing_was_trained(
@@ -302,6 +324,38 @@ def test_a_failing_cell_leaves_the_file_and_is_named(repository, capsys):
     assert ipynb(repository).read_bytes() == before
 
 
+def test_two_notebooks_run_side_by_side_and_a_failure_stops_both(repository, capsys, monkeypatch):
+    monkeypatch.setattr(commands, "AT_ONCE", 2)
+    meet = """import time
+from pathlib import Path
+(Path.cwd() / "here-{mine}").touch()
+for _ in range(600):
+    time.sleep(0.1)
+    if (Path.cwd() / "here-{other}").exists():
+        break
+else:
+    raise TimeoutError("nobody came")
+"""
+    tiny = repository / "notebooks_py" / "01_tiny.py"
+    second = tiny.with_name("02_second.py")
+    tiny.write_text(SOURCE.replace("N * 21", meet.format(mine=1, other=2)))
+    second.write_text(SOURCE.replace("N * 21", meet.format(mine=2, other=1)))
+    assert main(["run"], repository) == 0
+    assert capsys.readouterr().out.count(": done in ") == 2
+    tiny.write_text(SOURCE.replace("N * 21", "import time\ntime.sleep(600)"))
+    second.write_text(SOURCE.replace("N * 21", "1 / 0"))
+    main(["sync"], repository)
+    before = ipynb(repository).read_bytes()
+    capsys.readouterr()
+    start = time.monotonic()
+    assert main(["run"], repository) == 1
+    assert time.monotonic() - start < 300
+    captured = capsys.readouterr()
+    assert "02_second.ipynb, code cell 3: ZeroDivisionError" in captured.err
+    assert "done" not in captured.out
+    assert ipynb(repository).read_bytes() == before
+
+
 def test_a_kernel_that_dies_is_told(repository, capsys):
     edit(repository, "N * 21", "import os\nos._exit(1)")
     assert main(["run"], repository) == 1
@@ -315,51 +369,92 @@ def test_a_notebook_that_is_not_there_is_named(repository, capsys):
 
 def test_readme_text_shows_the_numbers_between_its_marks():
     text = readme_text(README, NUMBERS)
-    link = "[01](notebooks/01_data_generation.ipynb)"
-    assert f"| different images in the world | 8,192 |  | {link} |" in text
-    assert "| over 3 seeds |" in text
-    assert "| 1.234 | 1.3 ± 0.12 |" in text
-    assert "| VAE: coverage of the world by its valid samples | not yet run |" in text
-    assert "takes 100 s (01: 8 s, 02: 92 s) on 2 cores" in text
     assert text.startswith("Before.\n<!-- headline -->\n| ")
-    assert "| [05](notebooks/05_vae_by_hand.ipynb) | the KL | a form | equal | so |\n" in text
+    assert "| 1.30 ± 0.12 | not yet run |" in text  # the sweep's mean where there is one
+    assert "| 51 % | 91 ± 2 % |" in text
+    assert (
+        "| 17.8 bits at 0.58 | not yet run | [04](notebooks/04_latent_information.ipynb) |" in text
+    )
+    assert (
+        "| not yet run | in an image: 13 bits | [01](notebooks/01_data_generation.ipynb) |" in text
+    )
+    assert "over 3 seeds;" in text
     assert "<!-- /headline -->\nBetween.\n<!-- claims -->\n| study |" in text
-    assert "<!-- times -->\nWith" in text
-    assert "| AE | 64 | 12,345 | 2.06 | 1.50 | 0.61 |\n" in text
-    assert "| CNN | 256 | 900 |  | 0.90 | 0.20 |\n" in text
+    assert "| [05](05_vae_by_hand.ipynb) | the KL | a form | equal | so |\n" in text
+    assert "\nmake run      # sets up .venv and executes the walk: 2 min\n" in text
+    assert "\nmake studies  # executes the studies: not yet run\n" in text
+    assert "Measured on 2 cores (Linux x86_64, Python 3.11.7, JAX 0.10.2), with" in text
+    assert "[01 · Data generation](notebooks/01_data_generation.ipynb) | Why does" in text
+    assert "what does one bit buy? | 45 min | 8 s |\n" in text
+    assert "| AE | 64 | 12,345 | 2.06 | 1.50 | 0.61 | tuned |\n" in text
+    assert "| CNN | 256 | 900 |  | 0.90 | 0.20 | eager |\n" in text
+    assert "- Not measured: PyTorch, tuned (no compiler).\n" in text
     assert "Measured 2026-11-21 on 2 cores (Linux x86_64); jax 0.10.2." in text
     assert "- `fit_many`, times as fast as `fit` for one after the other: 5 × AE 1.05.\n" in text
     assert "- The CNN with layers of our own: 4.0 times as fast as with XLA's.\n" in text
     assert "is done after 5.9 s; 2.3 s with a warm cache.\n" in text
-    assert "- Notebooks 01 to 04 from nothing: 109 s (training 70 s, compile 39 s).\n" in text
+    assert "- The walk from nothing: 109 s (training 70 s, compile 39 s).\n" in text
     assert "49 µs an image and 1,024 MiB for 2,048 images; 39 µs an image and 2,048 MiB" in text
-    assert "\n`make studies`, from nothing trained: not yet run.\n" in text
     assert readme_text(text, NUMBERS) == text
 
 
 def test_readme_text_without_numbers_says_so_everywhere():
     text = readme_text(README, {})
     assert text.count("not yet run") > 10
+    assert "Not measured, with" in text
     assert readme_text(readme_text(README, NUMBERS), {}) == text
 
 
 @pytest.mark.parametrize("mark", ["<!-- headline -->", "<!-- /times -->"])
-def test_a_readme_without_its_marks_is_refused(mark):
-    with pytest.raises(CommandError, match="lacks the marks"):
+def test_a_mark_without_its_partner_is_refused(mark):
+    with pytest.raises(CommandError, match="lacks the other"):
         readme_text(README.replace(mark, ""), NUMBERS)
 
 
-def test_readme_command_writes_what_readme_text_says(repository):
+def test_readme_command_fills_every_page(repository):
     (repository / "figures").mkdir()
     for name, numbers in NUMBERS.items():
         (repository / "figures" / f"{name}.json").write_text(json.dumps(numbers))
+    for page in PAGES[1:]:
+        (repository / page).parent.mkdir(exist_ok=True)
+        (repository / page).write_text(README)
     assert main(["readme"], repository) == 0
-    assert (repository / "README.md").read_text() == readme_text(README, NUMBERS)
+    expected = readme_text(README, NUMBERS | {"reading": {"01_tiny": 5}})
+    assert [(repository / page).read_text() for page in PAGES] == [expected] * len(PAGES)
 
 
 def test_the_readme_shows_the_recorded_numbers():
+    for page, text in filled().items():
+        assert (ROOT / page).read_text() == text, f"{page}: run `make readme`"
+
+
+def test_every_part_stands_on_one_page_and_every_notebook_is_listed():
+    pages = [(ROOT / page).read_text() for page in PAGES]
+    for name in PARTS:
+        assert sum(page.count(f"<!-- {name} -->") for page in pages) == 1, name
+    assert [*WALK, *STUDIES] == sorted(path.stem for path in ROOT.glob("notebooks_py/*.py"))
+
+
+def test_the_first_page_is_short():
     text = (ROOT / "README.md").read_text()
-    assert readme_text(text, read_numbers()) == text, "run `make readme`"
+    assert len(text.splitlines()) <= 120
+    words = re.findall(r"[A-Za-z][\w'-]*", re.sub(r"\]\([^)]*\)|<!--.*?-->", "", text))
+    assert len(words) <= 850
+    assert len(HEADLINES) == 6
+
+
+def test_links_between_the_pages_lead_somewhere():
+    for page in (*PAGES, "CONTRIBUTING.md"):
+        for link in re.findall(r"\]\(([^)\s]+)\)", (ROOT / page).read_text()):
+            if not link.startswith("https://"):
+                assert ((ROOT / page).parent / link.partition("#")[0]).exists(), f"{page}: {link}"
+
+
+def test_the_citation_is_of_this_version():
+    cited = (ROOT / "CITATION.cff").read_text()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert f"\nversion: {project['version']}\n" in cited
+    assert f"\nrepository-code: {project['urls']['Repository']}\n" in cited
 
 
 @pytest.fixture
@@ -476,6 +571,7 @@ def test_address_rewrites_both_halves_and_drops_no_output(repository):
     )
     badge = "colab.research.google.com/github/old/name/blob"
     (repository / "README.md").write_text(README + badge + " https://old.github.io/name/")
+    (repository / "CITATION.cff").write_text("repository-code: https://github.com/old/name\n")
     edit(repository, "N * 21", 'N * 21  # "https://github.com/old/name", not old/name-2')
     assert main(["run"], repository) == 0
     assert main(["address", "new.owner/latent_bits-2"], repository) == 0
@@ -490,6 +586,7 @@ def test_address_rewrites_both_halves_and_drops_no_output(repository):
         in (repository / "README.md").read_text()
     )
     assert "https://new.owner.github.io/latent_bits-2/" in (repository / "README.md").read_text()
+    assert "new.owner/latent_bits-2" in (repository / "CITATION.cff").read_text()
     assert main(["address", "old/name"], repository) == 0
     assert badge in (repository / "README.md").read_text()
 

@@ -1,4 +1,4 @@
-"""The validity oracle, calibrated on pictures whose answer is known; sampling; interpolation."""
+"""The oracle, calibrated on pictures whose answer is known; sampling; densities; interpolation."""
 
 from types import SimpleNamespace
 
@@ -7,10 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
+from scipy.stats import entropy, multivariate_normal
 
 from helpers.generation import (
     NearestShape,
     coverage,
+    fit_density,
     interpolate,
     nearest_shape,
     sample_prior,
@@ -238,6 +240,94 @@ def test_prior_samples_depend_on_the_key_alone():
     key = jax.random.key(3)
     z = sample_prior(codes_as_they_are, key, 4)
     np.testing.assert_array_equal(z, sample_prior(codes_as_they_are, jax.random.clone(key), 4))
+
+
+# Densities of codes
+
+TWO = np.array([[3.0, 0.0], [-3.0, 1.0]])  # the middles of two clusters
+COVARIANCE = np.array([[2.0, 0.9], [0.9, 0.5]])
+
+
+def gaussian(n):
+    return np.random.default_rng(0).multivariate_normal([1, -2], COVARIANCE, n)
+
+
+def two_clusters(n):
+    """Of three and one quarters, with standard deviation 0.2."""
+    numbers = np.random.default_rng(0)
+    return TWO[(numbers.random(n) > 0.75).astype(int)] + 0.2 * numbers.normal(size=(n, 2))
+
+
+def test_one_component_is_the_gaussian_of_mean_and_covariance():
+    codes = gaussian(4000)
+    density = fit_density(codes, (1,))
+    fitted = codes[1000:]  # the first quarter is held out
+    np.testing.assert_allclose(density.mixture.means_[0], fitted.mean(axis=0), rtol=1e-6)
+    covariance = np.cov(fitted.T, bias=True)
+    np.testing.assert_allclose(density.mixture.covariances_[0], covariance, rtol=1e-4)
+    z = density.draw(50_000)
+    assert (z.shape, z.dtype) == ((50_000, 2), np.float32)
+    np.testing.assert_allclose(z.mean(axis=0), fitted.mean(axis=0), atol=0.03)
+    np.testing.assert_allclose(np.cov(z.T), covariance, atol=0.05)
+
+
+def test_scores_are_mean_log_densities_of_the_held_out_codes():
+    codes = gaussian(4000)
+    held_out, fitted = codes[:1000], codes[1000:]
+    density = multivariate_normal(fitted.mean(axis=0), np.cov(fitted.T, bias=True))
+    scores = fit_density(codes, (1, 4)).scores
+    assert list(scores) == [1, 4]
+    assert scores[1] == pytest.approx(density.logpdf(held_out).mean(), abs=1e-4)
+
+
+def test_a_gaussian_gets_one_component_and_two_clusters_get_two():
+    assert fit_density(gaussian(1000), (1, 16)).mixture.n_components == 1
+    density = fit_density(two_clusters(2000), (1, 2, 64))
+    assert density.mixture.n_components == 2
+    order = np.argsort(-density.mixture.weights_)
+    np.testing.assert_allclose(density.mixture.weights_[order], [0.75, 0.25], atol=0.04)
+    np.testing.assert_allclose(density.mixture.means_[order], TWO, atol=0.05)
+    alike = np.tile(0.04 * np.eye(2), (2, 1, 1))
+    np.testing.assert_allclose(density.mixture.covariances_, alike, atol=0.01)
+    # Their entropy, by which no density is likelier: that of the choice and of a Gaussian.
+    most = -entropy([0.75, 0.25]) - np.log(2 * np.pi * np.e * 0.04)
+    assert density.scores[2] == pytest.approx(most, abs=0.1)
+    assert density.scores[1] < most - 1
+
+
+def test_codes_are_drawn_again_alike_and_in_random_order():
+    density = fit_density(two_clusters(2000), (2,))
+    z = density.draw(400)
+    np.testing.assert_array_equal(z, density.draw(400))
+    right = z[:, 0] > 0
+    assert right.mean() == pytest.approx(0.75, abs=0.09)
+    assert right[:40].mean() == pytest.approx(0.75, abs=0.28)  # not the first cluster first
+    assert right[-40:].mean() == pytest.approx(0.75, abs=0.28)
+    other = fit_density(two_clusters(2000), (2,), seed=1)
+    assert not np.array_equal(np.sort(z, axis=0), np.sort(other.draw(400), axis=0))
+
+
+@pytest.mark.parametrize(
+    ("codes", "components", "message"),
+    [
+        (np.zeros((8, 2)), (), "components: expected at least one number of Gaussians, got none"),
+        (np.zeros(8), (1,), r"codes: expected \(m, L\), m >= 4, got \(8,\)"),
+        (np.zeros((8, 2, 1)), (1,), r"codes: expected \(m, L\), m >= 4, got \(8, 2, 1\)"),
+        (np.zeros((63, 2)), (16, 2), r"codes: expected \(m, L\), m >= 64, got \(63, 2\)"),
+        (np.full((8, 2), np.nan), (1,), "codes: expected finite entries, got nan or inf"),
+    ],
+)
+def test_what_no_density_can_be_fitted_to_is_refused(codes, components, message):
+    with pytest.raises(ValueError, match=f"^{message}"):
+        fit_density(codes, components)
+
+
+def test_as_few_codes_as_are_asked_for_and_codes_that_are_all_alike_have_a_density():
+    assert fit_density(gaussian(64), (1, 16)).draw(3).shape == (3, 2)
+    np.testing.assert_allclose(fit_density(np.ones((8, 2)), (1,)).draw(2), 1, atol=0.01)
+
+
+# Paths
 
 
 def test_interpolation_walks_the_straight_line_in_equal_steps():

@@ -86,6 +86,13 @@ def test_five_models_are_spread_over_four_devices():
     assert of_all < MORE_WORK / 2 * seconds, "two models of the filled up group on each device"
 
 
+def test_an_account_is_shared_out_over_three_devices():
+    alone, seconds = finish(start("share_an_account.py", devices=1))
+    shared, of_all = finish(start("share_an_account.py", devices=3))
+    assert_same(shared, alone)
+    assert of_all < MORE_WORK / 2 * seconds, "every device asks for its own draws"
+
+
 @pytest.mark.parametrize(
     ("batch_size", "devices", "message"),
     [

@@ -6,13 +6,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import small
 from flax import nnx
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from helpers.information import rate_audit
-from helpers.models import Autoencoder, VariationalAutoencoder
 from helpers.objectives import (
     autoencoder_loss,
     binary_cross_entropy,
@@ -38,12 +38,12 @@ def images():
 
 @pytest.fixture(scope="module")
 def autoencoder():
-    return Autoencoder(2, encoder_widths=(8,), decoder_widths=(8,), rngs=nnx.Rngs(0))
+    return small.autoencoder()
 
 
 @pytest.fixture(scope="module")
 def vae():
-    return VariationalAutoencoder(2, encoder_widths=(8,), decoder_widths=(8,), rngs=nnx.Rngs(0))
+    return small.vae()
 
 
 # Squared error

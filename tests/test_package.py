@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from helpers.files import ROOT
@@ -23,10 +24,17 @@ def test_the_package_is_installed_and_works_anywhere(tmp_path):
         shutil.copy(ROOT / name, source)
     python = environment / "bin" / "python"
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(FOREIGN)}
+    example = (ROOT / "README.md").read_text("utf-8").split("```python\n")[1].split("```")[0]
+    rng = np.random.default_rng(0)
+    np.savez(
+        elsewhere / "codes.npz", mean=rng.normal(size=(300, 3)), log_variance=np.zeros((300, 3))
+    )
     for command, folder in (
         ([sys.executable, "-m", "venv", environment], source),
         ([python, "-m", "pip", "install", "--quiet", "-c", "requirements.txt", "."], source),
         ([python, PROGRAM], elsewhere),
+        ([python, "-c", example], elsewhere),
     ):
         done = subprocess.run(command, cwd=folder, env=inherited, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
+    assert "granularity" in done.stdout

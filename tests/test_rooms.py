@@ -11,7 +11,8 @@ ORDER = re.findall(
     r"\w+",
     """
     checks shapes files progress digits convolutions models objectives optimizers runs training
-    checkpoints generation information limits recipes studies plotting exercises explorer
+    checkpoints generation mixtures posteriors information limits handmade measures recipes studies
+    plotting exercises explorer
     environment
     """,
 )

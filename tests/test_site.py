@@ -3,11 +3,11 @@
 import json
 import re
 import shutil
-import zlib
+import subprocess
 from functools import cache
 from html.parser import HTMLParser
 
-import jax.numpy as jnp
+import jax
 import nbformat
 import numpy as np
 import pytest
@@ -17,11 +17,13 @@ import tools.site
 from helpers.files import ROOT
 from helpers.models import Autoencoder, VariationalAutoencoder
 from helpers.shapes import shape_world
-from tools.commands import main, read_numbers, readme_text
+from tools.commands import main
 from tools.pairs import CommandError
-from tools.site import build, pages, weights
+from tools.readme import filled, read_numbers
+from tools.site import build, pages
 
 NAMES = [path.stem for path in sorted(ROOT.glob("notebooks/*.ipynb"))]
+NODE = shutil.which("node")
 RESOURCES = {"script": "src", "img": "src", "link": "href", "iframe": "src", "source": "src"}
 
 
@@ -46,19 +48,18 @@ class Links(HTMLParser):
 @cache
 def models():
     """Untrained, of the headline models' form but small, with their codes."""
-    widths = {"encoder_widths": (16,), "decoder_widths": (16, 32, 32)}
-    ae = Autoencoder(4, **widths, rngs=nnx.Rngs(0))
-    vae = VariationalAutoencoder(4, **widths, rngs=nnx.Rngs(1))
-    images = jnp.asarray(shape_world().images)
-    return {"AE": (ae, ae.encode(images)), "VAE": (vae, vae.encode(images)[0])}
+    images = shape_world().images
+    settings = {"encoder_widths": (16,), "decoder_widths": (16, 32, 32), "images": images}
+    ae = Autoencoder(4, **settings, rngs=nnx.Rngs(0))
+    vae = VariationalAutoencoder(4, **settings, rngs=nnx.Rngs(1))
+    return {name: (model, model.codes(images)) for name, model in (("AE", ae), ("VAE", vae))}
 
 
 @pytest.fixture(autouse=True, scope="module")
 def on_a_small_budget():
-    """Small models, few codes to judge them on, no npm."""
+    """Small models, no npm."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tools.site, "headline_models", lambda world: models())
-        patch.setattr(weights, "CALIBRATION", 512)
         patch.setattr(pages.shutil, "which", lambda name: None)
         yield
 
@@ -68,7 +69,7 @@ def site(tmp_path_factory):
     """The site of the committed notebooks, without a copy of MathJax."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LATENT_BITS_OUTPUT_DIR", str(tmp_path_factory.mktemp("output")))
-        readme = readme_text((ROOT / "README.md").read_text("utf-8"), read_numbers())
+        readme = filled()["README.md"]
         return build(ROOT, readme, tmp_path_factory.mktemp("built") / "site")
 
 
@@ -159,44 +160,37 @@ def test_a_cell_that_hides_its_source_is_folded_and_shows_its_output(repository)
 
 def test_the_index_shows_the_numbers_that_were_recorded(site):
     text = (site / "index.html").read_text("utf-8")
-    assert str(read_numbers()["03_variational_autoencoder"]["vae_prior_validity"]) in text
-    assert "figures/04_rate_and_distortion.png" in text
+    assert f"{100 * read_numbers()['sweep']['vae_prior_validity']['mean']:.0f} ± " in text
+    assert "figures/front_page.png" in text
 
 
-def _unpacked(site):
-    """The layers by model, read as explorer.js reads them."""
-    about = json.loads((site / "explorer.json").read_text())
-    low, high = np.split(
-        np.frombuffer(zlib.decompress((site / "decoders.bin").read_bytes()), "u1"), 2
-    )
-    integers, at = low + 256 * high.view(np.int8).astype(int), 0
-    decoders = {}
-    for name, model in about["models"].items():
-        decoders[name], width = [], len(model["starts"][0])
-        for layer in model["layers"]:
-            shape = (width, width := len(layer["bias"]))
-            kernel = integers[at : (at := at + np.prod(shape))].reshape(shape)
-            decoders[name].append((kernel, layer["step"], np.array(layer["bias"])))
-    return decoders
+def _run_by_node(site, script):
+    """What `script` gives that follows explorer.js, in Node, without a page."""
+    page = "const window = {}, fetch = () => new Promise(() => {});"
+    read = """
+    const {{ readFileSync }} = require("fs"), about = JSON.parse(readFileSync("explorer.json"));
+    unpack(about, new Float32Array(new Uint8Array(readFileSync("decoders.bin")).buffer));
+    console.log(JSON.stringify({}));
+    """
+    whole = page + (site / "explorer.js").read_text("utf-8") + read.format(script)
+    run = [NODE, "-"]
+    ran = subprocess.run(run, input=whole, cwd=site, capture_output=True, text=True, check=True)
+    return json.loads(ran.stdout)
 
 
-def test_the_packed_decoders_decode_as_jax_does(site):
-    unpacked = _unpacked(site)
-    for name, (model, codes) in models().items():
-        z = np.asarray(codes[::16])
-        u = (z - np.asarray(codes).mean(axis=0)) / np.asarray(codes).std(axis=0)
-        exact = np.asarray(model.decode(jnp.asarray(z))).reshape(len(z), -1)
-        np.testing.assert_allclose(weights.decode(unpacked[name], u), exact, atol=1e-2)
+@pytest.mark.skipif(NODE is None, reason="there is no Node to run explorer.js")
+@pytest.mark.parametrize("name", ["AE", "VAE"])
+def test_explorer_js_decodes_as_jax_does(site, name):
+    model, codes = models()[name]
+    z = codes[::128]
+    u = ((z - codes.mean(axis=0, dtype=float)) / codes.std(axis=0, dtype=float)).tolist()
+    pixels = _run_by_node(site, f"{u}.map((u) => [...decode(about.models.{name}, u)])")
+    np.testing.assert_allclose(pixels, model.decode(z).reshape(len(z), -1), atol=1e-5)
 
 
-def test_rounding_with_regard_to_the_inputs_beats_rounding_alone():
-    rng = np.random.default_rng(0)
-    kernel = rng.normal(size=(64, 32))
-    inputs = rng.normal(size=(500, 8)) @ rng.normal(size=(8, 64))  # of 8 directions, as codes' are
-    integers, step = weights._round(kernel, inputs, weights.STEPS)
-    alone = np.round(kernel / step) * step
-    errors = [np.abs(inputs @ (k - kernel)).max() for k in (integers * step, alone)]
-    assert errors[0] < 0.5 * errors[1]
+def test_a_decoders_weights_fill_the_file(site):
+    weights = jax.tree.leaves([nnx.state(model.decoder) for model, _ in models().values()])
+    assert (site / "decoders.bin").stat().st_size == 4 * sum(array.size for array in weights)
 
 
 @pytest.fixture
@@ -221,13 +215,10 @@ def test_a_build_that_fails_leaves_the_old_site(repository, monkeypatch):
     assert list(repository.glob(".site-*")) == []
 
 
-@pytest.mark.parametrize(("limit", "value"), [("MOST_BYTES", 10), ("FURTHEST_PIXEL", 1e-9)])
-def test_an_explorer_too_large_or_too_coarse_is_refused(
-    repository, monkeypatch, capsys, limit, value
-):
-    monkeypatch.setattr(tools.site, limit, value)
+def test_an_explorer_too_large_is_refused(repository, monkeypatch, capsys):
+    monkeypatch.setattr(tools.site, "MOST_BYTES", 10)
     assert main(["site"], repository) == 1
-    assert "see STEPS in tools/site/weights.py" in capsys.readouterr().err
+    assert "at most 10 bytes: narrower decoders fit" in capsys.readouterr().err
     assert [path.name for path in (repository / "site").iterdir()] == ["old.html"]
 
 

@@ -79,13 +79,23 @@ def test_other_weights_are_other_models(bars, folder):
     assert model.encode(test_images).shape == (100, 2)
 
 
-def test_the_report_s_networks_are_those_it_prints(bars, folder):
+def sizes(perceptron):
+    """Of the layers' weights."""
+    return [layer.kernel.shape for layer in perceptron.layers if hasattr(layer, "kernel")]
+
+
+def test_the_reports_networks_are_those_that_they_print(bars, folder):
     images, test_images = bars[0][:500], bars[0][500:]
     model, _ = studies.report_model("MLP", 2, images, test_images, data="bars", epochs=1)
-    shapes = [layer.kernel.shape for layer in model.encoder.layers if hasattr(layer, "kernel")]
-    assert shapes == [(784, 300), (300, 100), (100, 10), (10, 4)]
-    shapes = [layer.kernel.shape for layer in model.decoder.layers if hasattr(layer, "kernel")]
-    assert shapes == [(2, 10), (10, 100), (100, 300), (300, 784)]
+    assert sizes(model.encoder) == [(784, 300), (300, 100), (100, 10), (10, 4)]
+    assert sizes(model.decoder) == [(2, 10), (10, 100), (100, 300), (300, 784)]
+    assert (model.encoder.layers[1], model.variance) == (nnx.elu, "softplus")
+    for kind, outputs in (("AE", 2), ("VAE", 4)):
+        model, _ = studies.group_model(kind, 2, images, test_images, epochs=1)
+        assert sizes(model.encoder) == [(784, 512), (512, outputs)]
+        assert sizes(model.decoder) == [(2, 512), (512, 784)]
+        assert model.encoder.layers[1] == nnx.relu
+    assert model.variance == "log"
 
 
 def test_the_judge_learns_and_measures(bars, folder):

@@ -4,8 +4,9 @@ import json
 
 import numpy as np
 import pytest
+from flax import nnx
 
-from helpers import checkpoints
+from helpers import checkpoints, recipes
 from helpers.files import recorded
 from helpers.shapes import shape_world
 from tools import sweeps
@@ -35,20 +36,44 @@ def test_a_stopped_sweep_goes_on_where_it_was(folder, small_world, monkeypatch):
 
     def until_stopped(models, *arguments, **settings):
         groups.append(type(models[0]).__name__)
-        if len(groups) == 2:
+        if len(groups) == 4:  # the AEs' starts, the AEs, the VAEs' starts, the VAEs
             raise KeyboardInterrupt
         return fit_many(models, *arguments, **settings)
 
     monkeypatch.setattr(checkpoints, "fit_many", until_stopped)
     with pytest.raises(KeyboardInterrupt):
-        sweeps.headline(seeds=range(2), epochs=1)
+        sweeps.headline(seeds=range(2), epochs=1, n=1024)
     assert not (folder / "sweep.json").exists()
 
-    sweeps.headline(seeds=range(2), epochs=1)
-    assert groups == ["Autoencoder", "VariationalAutoencoder", "VariationalAutoencoder"]
+    sweeps.headline(seeds=range(2), epochs=1, n=1024)
+    assert groups == ["Autoencoder"] * 2 + ["VariationalAutoencoder"] * 3
     sweep = json.loads((folder / "sweep.json").read_text())
     assert sweep["seeds"] == [0, 1]
     assert all(len(sweep[key]["values"]) == 2 for key in sweep if key not in ("seeds", "settings"))
+    assert sweep["settings"]["training_images"] == 1024
+    for name in ("test_squared_error", "reconstruction_validity", "prior_validity", "moved",
+                 "prior_validity_strict", "prior_coverage", "fitted_gaussian_validity",
+                 "fitted_mixture_validity", "merged_validity", "noise 0.1"):  # fmt: skip
+        assert {f"ae_{name}", f"vae_{name}"} <= sweep.keys()
+    assert 0 <= sweep["vae_mig"]["mean"] <= 1
+
+
+def test_all_sizes_of_the_generalisation_see_as_many_batches(folder, monkeypatch):
+    steps = []
+
+    def counted(kind, images, test_images, *, seeds, epochs):
+        steps.append(epochs * (len(images) // recipes.BATCH_SIZE))
+        model = kind(2, images=images[:64], rngs=nnx.Rngs(0), **recipes.SMALL)
+        return [model] * len(seeds), None
+
+    monkeypatch.setattr(recipes, "headline_models", counted)
+    sweeps.generalisation(seeds=range(2), epochs=4, n=2048, fewer=(512, 1024))
+    found = recorded("generalisation")
+    assert found["sizes"] == [512, 1024, 2048]
+    assert np.shape(found["errors"]["vae"]) == (3, 2)
+    assert max(steps) == found["steps"] == 64
+    assert min(steps) > 0.85 * 64  # an epoch of the grid is 57 batches
+    assert len(found["held_out_of_the_grid"]) == 4
 
 
 def test_the_limit_is_computed_once(folder, small_world, monkeypatch):
@@ -67,12 +92,14 @@ def test_every_model_of_the_plane_has_an_account_that_closes(folder, small_world
     monkeypatch.setattr(sweeps, "PLANE_C", (0.1,))
     monkeypatch.setattr(sweeps, "BETAS", (4,))
     monkeypatch.setattr(sweeps, "IDEAS_C", (0.6,))
-    monkeypatch.setattr(sweeps, "IDEAS", {"wider decoder": sweeps.IDEAS["wider decoder"]})
-    sweeps.plane(epochs=1)
+    ideas = {name: sweeps.IDEAS[name] for name in ("perceptron as decoder", "trained on the grid")}
+    monkeypatch.setattr(sweeps, "IDEAS", ideas)
+    sweeps.plane(epochs=1, n=1024)
     models = recorded("plane")["models"]
     assert [(m["group"], m["c"], m["beta"]) for m in models] == [
         ("VAE", 0.1, 1),
-        ("beta-VAE", 0.1, 4),
+        ("beta-VAE", recipes.C, 4),
+        ("idea", 0.6, 1),
         ("idea", 0.6, 1),
     ]
     for m in models:
@@ -82,11 +109,24 @@ def test_every_model_of_the_plane_has_an_account_that_closes(folder, small_world
         assert m["bayes_distortion"] < m["distortion"]
 
 
+def test_the_code_made_by_hand_is_there_for_every_c(folder, small_world, monkeypatch):
+    monkeypatch.setattr(sweeps, "shape_world", lambda: small_world._replace(
+        cardinalities=(2, 8, 8, 2)))  # fmt: skip
+    sweeps.hand_made(cs=(0.1, 1.0))
+    found = recorded("hand_made")
+    assert found["c"] == [0.1, 1.0]
+    assert found["kl"][0] > found["kl"][1]
+    assert found["mutual_information"][0] <= 8
+
+
 def test_the_single_shape_keeps_every_schedule_and_seed(folder):
-    sweeps.single_shape(seeds=range(2), epochs=2)
-    schedules = recorded("single_shape")["schedules"]
-    assert len(schedules) == 3
+    sweeps.single_shape(batches=([1], [2, 3]), epochs=2, n=512)
+    found = recorded("single_shape")
+    assert (found["first_batch"], found["seeds"]) == ([1], [2, 3])
+    schedules = found["schedules"]
+    assert len(schedules) == 4
     for schedule in schedules.values():
         assert len(schedule["mig"]["values"]) == len(schedule["bits"]) == 2
         assert all(0 <= value <= 1 for value in schedule["mig"]["values"])
         assert set(schedule["bits"][0]) == {"x", "y", "size"}
+        assert len(schedule["mig_of_first_batch"]) == 1

@@ -155,6 +155,7 @@ TC = {"population": 70.0, "c": 0.5, "gamma": 2.0}
 PLANS = {
     "autoencoder": (autoencoder, autoencoder_loss, {}),
     "vae": (vae, elbo(), {}),
+    "a perceptron as the decoder": (partial(vae, rank=None, variance="log"), elbo(), {}),
     "a loss per epoch": (vae, [elbo(c) for c in (0.5, 0.7, 0.9)], {}),
     "an array among the settings": (
         vae,

@@ -1,24 +1,34 @@
 """The commands behind the Makefile: `python -m tools.commands <command>`."""
 
 import argparse
+import asyncio
 import os
 import platform
 import re
+import signal
 import sys
 import time
 import tomllib
 from importlib.metadata import version
+from pathlib import Path
 
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
-from nbclient.util import run_sync
 
 from helpers.files import ROOT, output_folder, record, write_atomically
 from tools.pairs import CommandError, read_ipynb, sync, write_ipynb
-from tools.readme import TIMED, read_numbers, readme_text, results_of
+from tools.readme import PAGES, STUDIES, TIMED, WALK, filled, read_numbers, results_of
 
-QUIET = {"LATENT_BITS_PROGRESS": "0", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
-WALK = ("01_", "02_", "03_", "04_")
+AT_ONCE = min(2, os.cpu_count() or 1)  # notebooks: one alone keeps two cores busy half of the time
+KERNEL = {  # the environment of the kernels: quiet, and one GPU is enough for all
+    "LATENT_BITS_PROGRESS": "0",
+    "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+    "XLA_PYTHON_CLIENT_MEM_FRACTION": f"{0.9 / AT_ONCE:g}",
+}
+GROUPS = {  # of notebooks, by how their names start
+    "walk": [name[:3] for name in WALK],
+    "studies": [name[:3] for name in STUDIES],
+}
 
 
 def _failure(path, number, error):
@@ -28,66 +38,93 @@ def _failure(path, number, error):
     return f"{path.name}, code cell {number}: {summary}\n{traceback}\n{path.name} is unchanged."
 
 
-def _execute(path, tell):
+def _stop_at_ctrl_c(task):
+    """Ctrl-C cancels the task. (nbclient's own answer to it stops one kernel only.)"""
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, task.cancel)
+
+
+async def _execute(path, tell, whole):
     """Execute a notebook in a fresh kernel; write it only if it ran to its end unedited.
 
     tell: called with the number of each cell that starts, and the number of all cells.
+    whole: the task that Ctrl-C cancels.
     """
     before, notebook = path.read_bytes(), read_ipynb(path)
     client = NotebookClient(notebook, kernel_name="python3", timeout=None, record_timing=False)
     client.extra_arguments = ["--log-level=CRITICAL"]  # what goes wrong is told below
     client.store_widget_state = False
+    client.on_notebook_start = lambda notebook: _stop_at_ctrl_c(whole)
     client.on_cell_start = lambda cell, cell_index: tell(cell_index + 1, len(notebook.cells))
     kernel = client.create_kernel_manager()
     try:
-        # Stopped by us, for nbclient fails to stop it twice where Ctrl-C has stopped it before.
-        client.execute(cwd=str(path.parent), env=os.environ | QUIET, cleanup_kc=False)
+        environment = os.environ | KERNEL
+        await client.async_execute(cwd=str(path.parent), env=environment, cleanup_kc=False)
     except CellExecutionError as error:
         raise CommandError(_failure(path, client.code_cells_executed, error)) from error
     except DeadKernelError as error:
         cause = "interrupted, or out of memory?"
         raise CommandError(f"{path.name} is unchanged: its kernel died ({cause}).") from error
     finally:
-        run_sync(kernel.shutdown_kernel)(now=True)
+        await kernel.shutdown_kernel(now=True)
     if path.read_bytes() != before:
         raise CommandError(f"{path.name} was edited while it ran and is left so: run it again.")
     write_ipynb(path, notebook)
 
 
-def _timed(path):
-    """The seconds that a notebook takes; in a terminal one line, written anew, counts its cells."""
+async def _execute_all(paths):
+    """Execute notebooks, `AT_ONCE` at a time; return the seconds of each by its name.
+
+    In a terminal one line, written anew, counts the cells of those that run. The first that fails
+    stops the others.
+    """
     again = "\r\x1b[K" if sys.stdout.isatty() else ""
+    seconds, places, slots = {}, {}, asyncio.Semaphore(AT_ONCE)
+    whole = asyncio.current_task()
 
-    def tell(number, of):
-        if again:
-            print(f"{again}{path.stem}: cell {number} of {of}", end="", flush=True)
+    async def timed(path):
+        def tell(number, of):
+            places[path.stem] = f"{path.stem}: cell {number} of {of}"
+            if again:
+                print(end=again + ", ".join(places.values()), flush=True)
 
-    if not again:
-        print(f"{path.stem}: running", flush=True)
-    start = time.perf_counter()
+        async with slots:
+            if not again:
+                print(f"{path.stem}: running", flush=True)
+            start = time.perf_counter()
+            try:
+                await _execute(path, tell, whole)
+            finally:
+                _stop_at_ctrl_c(whole)
+                places.pop(path.stem, None)
+                print(end=again)
+            seconds[path.stem] = round(time.perf_counter() - start, 1)
+            print(f"{path.stem}: done in {seconds[path.stem]:.0f} s", flush=True)
+
     try:
-        _execute(path, tell)
-    finally:
-        print(end=again)
-    seconds = time.perf_counter() - start
-    print(f"{path.stem}: done in {seconds:.0f} s", flush=True)
-    return round(seconds, 1)
+        async with asyncio.TaskGroup() as group:
+            for path in paths:
+                group.create_task(timed(path))
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from None
+    return dict(sorted(seconds.items()))
 
 
 def _chosen(root, names):
     available = sorted(root.glob("notebooks/*.ipynb"))
-    chosen = [path for path in available if path.name.startswith(tuple(names) or WALK)]
+    starts = tuple(start for name in names for start in GROUPS.get(name, [name]))
+    chosen = [path for path in available if path.name.startswith(starts)]
     if not chosen:
-        wanted, listed = " ".join(names or WALK), " ".join(path.stem for path in available)
+        wanted, listed = " ".join(names), " ".join(path.stem for path in available)
         raise CommandError(f"No notebook starts with {wanted}; there are: {listed or 'none'}.")
     return chosen
 
 
-def run(root=ROOT, names=(), times=False):
-    """Sync, then execute notebooks 01 to 04, or those named, in order, each in a fresh kernel.
+def run(root=ROOT, names=("walk",), times=False):
+    """Sync, then execute the walk, or what is named, each in a fresh kernel, two at a time.
 
-    An executed notebook replaces its file only if it ran to its end. With `times`, what `make run`
-    or `make studies` takes is recorded. Raises CommandError for a cell that fails, and where times
+    names: the walk, the studies, or starts of names of notebooks, such as 02. An executed notebook
+    replaces its file only if it ran to its end. With `times`, what `make run` or `make studies`
+    takes is recorded. Raises CommandError for a cell that fails, and where times
     are asked for but something was trained or compiled before.
     """
     data = output_folder("data")
@@ -99,14 +136,17 @@ def run(root=ROOT, names=(), times=False):
     if times and "JAX_COMPILATION_CACHE_DIR" in os.environ:
         raise CommandError("TIMES: expected no JAX_COMPILATION_CACHE_DIR: unset it and try again.")
     sync(root)
-    seconds = {path.stem: _timed(path) for path in _chosen(root, names)}
+    start = time.perf_counter()
+    seconds = asyncio.run(_execute_all(_chosen(root, names)))
+    total = round(time.perf_counter() - start, 1)
     if times and tuple(names) in TIMED:
         machine = {"platform": f"{platform.system()} {platform.machine()}", "cores": os.cpu_count()}
         versions = {"python": platform.python_version(), "jax": version("jax")}
         record(
             TIMED[tuple(names)],
             seconds=seconds,
-            total_seconds=sum(seconds.values()),
+            total_seconds=total,
+            at_once=AT_ONCE,
             **machine,
             **versions,
         )
@@ -116,16 +156,14 @@ def run(root=ROOT, names=(), times=False):
 
 
 def readme(root=ROOT):
-    """Put the numbers of figures/*.json into README.md."""
-    path = root / "README.md"
-    old = path.read_text("utf-8")
-    new = readme_text(old, read_numbers(root / "figures"))
-    if new != old:
-        write_atomically(path, new.encode())
+    """Put the numbers of figures/*.json into README.md and those of notebooks and benchmarks."""
+    for page, text in filled(root).items():
+        if text != (root / page).read_text("utf-8"):
+            write_atomically(root / page, text.encode())
 
 
 def sweep(root=ROOT):
-    """Compute what is too long for `run` (seeds, rate-distortion plane, limit), fill README.md."""
+    """Compute what is too long for `run` (seeds, plane, limit), fill the READMEs."""
     from tools.sweeps import PARTS
 
     for part in PARTS:
@@ -134,8 +172,8 @@ def sweep(root=ROOT):
 
 
 def address(root=ROOT, repo=""):
-    """Write another repository address, owner/name, into badges, set-up cells, links to the site
-    and pyproject.toml.
+    """Write another repository address, owner/name, into badges, set-up cells, links to the site,
+    CITATION.cff and pyproject.toml.
 
     In both halves of every pair, so that they agree and keep their outputs.
     """
@@ -146,7 +184,8 @@ def address(root=ROOT, repo=""):
     places = re.compile(rf"(github\.com/|/github/){re.escape(old)}(?![\w.-])")
     old_site, new_site = ("{}.github.io/{}".format(*address.split("/")) for address in (old, repo))
     notebooks = [*root.glob("notebooks_py/*.py"), *root.glob("notebooks/*.ipynb")]
-    for path in (root / "pyproject.toml", root / "README.md", *sorted(notebooks)):
+    pages = [root / page for page in ("pyproject.toml", "CITATION.cff", *PAGES)]
+    for path in (*filter(Path.exists, pages), *sorted(notebooks)):
         text = path.read_text("utf-8").replace(old_site, new_site)
         write_atomically(path, places.sub(rf"\g<1>{repo}", text).encode())
     print(f"The notebooks now come from https://github.com/{repo}.")
@@ -156,8 +195,7 @@ def site(root=ROOT):
     """Build site/: the notebooks as pages, an index, an explorer that decodes in the browser."""
     from tools.site import build
 
-    text = readme_text((root / "README.md").read_text("utf-8"), read_numbers(root / "figures"))
-    target = build(root, text)
+    target = build(root, filled(root)["README.md"])
     print(f"Look at it: python3 -m http.server -d {target.name}, then http://localhost:8000")
 
 
@@ -167,7 +205,9 @@ def main(arguments=None, root=ROOT) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     for command in (run, sync, readme, sweep, address, site):
         commands.add_parser(command.__name__, help=command.__doc__.splitlines()[0])
-    commands.choices["run"].add_argument("names", nargs="*", help="starts of names, such as 02")
+    commands.choices["run"].add_argument(
+        "names", nargs="*", default=["walk"], help="walk, studies, or starts of names such as 02"
+    )
     commands.choices["run"].add_argument("--times", action="store_true")
     commands.choices["address"].add_argument("repo", help="owner/name on GitHub")
     commands.choices["sync"].add_argument("--force", action="store_true")

@@ -6,7 +6,6 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from playwright.sync_api import expect
@@ -15,7 +14,7 @@ import tools.site
 from helpers.files import ROOT
 from helpers.generation import nearest_shape
 from helpers.shapes import random_shapes, render, shape_world
-from tools.commands import read_numbers, readme_text
+from tools.readme import filled
 
 SCREENSHOTS = Path(__file__).with_name("screenshots")
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True,
@@ -45,7 +44,7 @@ def address(models, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("LATENT_BITS_OUTPUT_DIR", raising=False)  # where MathJax is kept too
         patch.setattr(tools.site, "headline_models", lambda world: models)
-        readme = readme_text((ROOT / "README.md").read_text("utf-8"), read_numbers())
+        readme = filled()["README.md"]
         folder = tools.site.build(ROOT, readme, tmp_path_factory.mktemp("built") / "site")
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -130,7 +129,7 @@ def exact(models, name, u):
     """What JAX decodes codes u (n, L), in standard deviations from the mean, to: (n, 28, 28)."""
     model, codes = models[name]
     codes = np.asarray(codes, float)
-    return np.asarray(model.decode(jnp.asarray(codes.mean(0) + codes.std(0) * u, jnp.float32)))
+    return model.decode(np.asarray(codes.mean(0) + codes.std(0) * u, np.float32))
 
 
 def finished_map(page):
@@ -146,8 +145,8 @@ def test_decodes_as_jax_does(explorer, models, name):
     u = np.concatenate([(codes - codes.mean(0)) / codes.std(0), drawn])
     wanted = exact(models, name, u).reshape(len(u), -1)
     worst = np.abs(decoded(explorer, name, u) - wanted).max()
-    print(f"{name}: worst pixel {worst:.4f}")
-    assert worst < 1e-2
+    print(f"{name}: worst pixel {worst:.1e}")
+    assert worst < 1e-4
 
 
 @pytest.mark.parametrize("name", ["AE", "VAE"])
@@ -160,7 +159,7 @@ def test_the_picture_shown_is_the_decoded_code(explorer, models, name):
     read = "c => Array.from(c.getContext('2d').getImageData(0, 0, 28, 28).data)"
     shown = np.array(explorer.locator(f"[data-model={name}] .picture").evaluate(read))[::4] / 255
     wanted = exact(models, name, u[None]).ravel()
-    np.testing.assert_allclose(shown, wanted, atol=1e-2 + 0.5 / 255)
+    np.testing.assert_allclose(shown, wanted, atol=1e-4 + 0.5 / 255)
 
 
 def test_shapes_are_rendered_as_in_python(explorer):
@@ -220,7 +219,7 @@ def test_apart_only_one_of_them_moves(explorer):
 
 
 def test_starts_from_a_picture_in_both_spaces(explorer):
-    button = explorer.locator("#starts button").nth(2)
+    button = explorer.locator("#starts button").nth(6)  # a triangle that both models rebuild
     button.click()
     assert button.get_attribute("aria-pressed") == "true"
     assert np.any(code(explorer) != code(explorer, "VAE"))
@@ -289,11 +288,11 @@ def test_how_long_a_frame_takes(explorer):
         for (let i = 0; i < n; i++) task();
         return (performance.now() - start) / n;
       };
-      return [time(() => decode(panel.layers, panel.u), 50), time(() => panel.judge(), 20)];
+      return [time(() => decode(panel.model, panel.u), 50), time(() => panel.judge(), 20)];
     }"""
     decode, judge = explorer.evaluate(run)
     print(f"decode {decode:.2f} ms, verdict {judge:.2f} ms")
-    assert decode < 100
+    assert decode < 5
 
 
 @pytest.mark.parametrize("name", ["index", "03_variational_autoencoder"])

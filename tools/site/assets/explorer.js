@@ -1,5 +1,5 @@
 // Two decoders in the browser: plain JavaScript, no library, no request but for three files beside it.
-// Codes u are in standard deviations from the mean code; the first layers have mean and deviation in them.
+// Codes u are in standard deviations from the mean code of the world.
 "use strict";
 
 const TOLERANCE = 0.05; // helpers/generation.py: valid if at most this share is left unexplained
@@ -143,33 +143,29 @@ function solve3(m, b) {
 
 const gelu = (x) => 0.5 * x * (1 + Math.tanh(0.7978845608028654 * (x + 0.044715 * x * x * x)));
 
-function decode(layers, u) {
-  let h = Float32Array.from(u);
-  layers.forEach(({ kernel, bias, step }, depth) => {
-    if (depth) h = h.map(gelu);
-    const out = new Float32Array(bias.length);
-    for (let i = 0, k = 0; i < h.length; i++) {
-      const value = h[i];
-      for (let j = 0; j < out.length; j++, k++) out[j] += value * kernel[k];
-    }
-    h = out.map((sum, j) => sum * step + bias[j]);
+// As in helpers/models.py: a perceptron, then the outer products of its row and column profiles.
+function decode({ mean, std, layers, bias, side }, u) {
+  let h = Float32Array.from(u, (value, k) => mean[k] + std[k] * value);
+  layers.forEach((layer, depth) => {
+    const inputs = depth ? h.map(gelu) : h;
+    h = Float32Array.from(layer.bias);
+    for (let i = 0, at = 0; i < inputs.length; i++)
+      for (let j = 0; j < h.length; j++, at++) h[j] += inputs[i] * layer.kernel[at];
   });
-  return h.map((logit) => 1 / (1 + Math.exp(-logit)));
+  const logits = Float32Array.from(bias), columns = h.length / 2;
+  for (let rows = 0; rows < columns; rows += side)
+    for (let i = 0, at = 0; i < side; i++)
+      for (let j = 0; j < side; j++, at++) logits[at] += h[rows + i] * h[columns + rows + j];
+  return logits.map((logit) => 1 / (1 + Math.exp(-logit)));
 }
 
-// Gives the layers their kernels. The layout is that of tools/site/weights.py: low bytes, high
-// bytes. Integers stay whole numbers, as floats: the step multiplies the sums.
-function unpack(buffer, models) {
-  const count = buffer.byteLength / 2;
-  const low = new Uint8Array(buffer, 0, count), high = new Int8Array(buffer, count);
+// Gives the models their weights, in the order of _weights in tools/site/__init__.py.
+function unpack({ side, models }, weights) {
   let at = 0;
-  for (const { layers, starts } of Object.values(models)) {
-    let width = starts[0].length;
-    for (const layer of layers) {
-      layer.kernel = new Float32Array(width * layer.bias.length);
-      for (let i = 0; i < layer.kernel.length; i++, at++) layer.kernel[i] = high[at] * 256 + low[at];
-      width = layer.bias.length;
-    }
+  const take = (n) => weights.subarray(at, at += n);
+  for (const model of Object.values(models)) {
+    const layer = (n, i) => ({ kernel: take(model.sizes[i] * n), bias: take(n) });
+    Object.assign(model, { side, layers: model.sizes.slice(1).map(layer), bias: take(side * side) });
   }
 }
 
@@ -180,22 +176,21 @@ async function fetched(name) {
 }
 
 async function load() {
-  const [about, packed, codes] = await Promise.all([
+  const [about, weights, codes] = await Promise.all([
     fetched("explorer.json").then((r) => r.json()),
-    fetched("decoders.bin").then((r) => r.blob()),
+    fetched("decoders.bin").then((r) => r.arrayBuffer()),
     fetched("codes.bin").then((r) => r.arrayBuffer()),
   ]);
-  const inflated = packed.stream().pipeThrough(new DecompressionStream("deflate"));
-  unpack(await new Response(inflated).arrayBuffer(), about.models);
+  unpack(about, new Float32Array(weights));
   return { about, codes: new Int8Array(codes) };
 }
 
 // ---------------------------------------------------------------- one model on the page
 
 class Panel {
-  constructor(explorer, name, { layers, starts }, dots) {
-    Object.assign(this, { explorer, name, layers, starts, dots });
-    this.u = starts[0].map(() => 0);
+  constructor(explorer, name, model, dots) {
+    Object.assign(this, { explorer, name, model, dots });
+    this.u = model.mean.map(() => 0);
     this.cells = [];
     this.root = byId("model").content.firstElementChild.cloneNode(true);
     const part = (selector) => this.root.querySelector(selector);
@@ -271,7 +266,7 @@ class Panel {
   }
 
   draw() {
-    this.pixels = decode(this.layers, this.u);
+    this.pixels = decode(this.model, this.u);
     paint(this.picture, this.pixels, this.explorer.world.side);
     this.drawPad();
     this.sliders.forEach(({ slider, output }, k) => {
@@ -302,7 +297,7 @@ class Panel {
     const row = Math.floor(this.cells.length / CELLS), column = this.cells.length % CELLS;
     u[across] = ((column + 0.5) / CELLS * 2 - 1) * furthest;
     u[up] = (1 - (row + 0.5) / CELLS * 2) * furthest;
-    this.cells.push(world.nearest(decode(this.layers, u)).share <= TOLERANCE);
+    this.cells.push(world.nearest(decode(this.model, u)).share <= TOLERANCE);
     if (this.cells.length === CELLS * CELLS) {
       const valid = this.cells.filter(Boolean).length / this.cells.length;
       this.share.textContent = `${Math.round(valid * 100)} % of this plane is valid`;
@@ -373,7 +368,6 @@ class Explorer {
       new Panel(this, name, model, codes.subarray(i * length, (i + 1) * length)));
     this.makeSettings();
     this.makeStarts();
-    byId("worst").textContent = about.worst_pixel;
     byId("legend").innerHTML += about.shapes.map((shape, i) =>
       `<span style="--dot: ${COLOURS[i]}">${shape}</span>`).join("");
     addEventListener("resize", () => this.panels.forEach((panel) => panel.drawPad()));
@@ -414,7 +408,7 @@ class Explorer {
       button.setAttribute("aria-label", `${this.world.shapes[shape]} at (${x}, ${y}), size ${size}`);
       button.append(canvas);
       button.addEventListener("click", () =>
-        this.go((panel) => panel.starts[i], button));
+        this.go((panel) => panel.model.starts[i], button));
       byId("starts").append(button);
       return button;
     });
@@ -481,7 +475,7 @@ window.latentBits = {
     const explorer = new Explorer(loaded);
     Object.assign(window.latentBits, {
       explorer,
-      decode: (name, u) => decode(loaded.about.models[name].layers, u),
+      decode: (name, u) => decode(loaded.about.models[name], u),
       render: (...parameters) => explorer.world.render(...parameters),
       nearest: (pixels) => explorer.world.nearest(pixels),
       code: (name) => explorer.panels.find((panel) => panel.name === name).u,
