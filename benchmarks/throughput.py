@@ -255,7 +255,7 @@ def perceptrons(images):
 
 
 def convolutional(images):
-    """The row of study 06's CNN."""
+    """The row of study 07's CNN."""
     loss = Partial(vae_loss, c=C, beta=1.0)
     model = ConvolutionalVariationalAutoencoder(LATENTS, rngs=nnx.Rngs(0))
     contestants = {"fit": scanned(model, images, loss, CNN_BATCH)}

@@ -100,26 +100,26 @@ EXERCISES = {
         lambda: (3, 3, 3, 3), "What does the second copy tell that the first has not told?"
     ),
     "04.4": Exercise(lambda: 2, "KL = I + dependence + negentropy + mismatch."),
-    "05.1": Exercise(
+    "06.1": Exercise(
         lambda: _gaussian_kl(-0.5, 1.3, 0.7, 0.4), "The same formula with the indices exchanged."
     ),
-    "05.2": Exercise(lambda: (np.e - 1) / 2, "Only (exp(ℓ) - ℓ) / 2 depends on ℓ."),
-    "05.3": Exercise(
+    "06.2": Exercise(lambda: (np.e - 1) / 2, "Only (exp(ℓ) - ℓ) / 2 depends on ℓ."),
+    "06.3": Exercise(
         lambda: _weights(2, 16, 4) + _weights(2, 16, 2),
         "The encoder puts out four numbers, the decoder takes in two.",
     ),
-    "06.1": Exercise(lambda: (16, 8, 4), "Each convolution halves the side, rounded up."),
-    "06.2": Exercise(lambda: np.log(np.e - 1), "Solve log(1 + exp(h)) = 1."),
-    "06.3": Exercise(
+    "07.1": Exercise(lambda: (16, 8, 4), "Each convolution halves the side, rounded up."),
+    "07.2": Exercise(lambda: np.log(np.e - 1), "Solve log(1 + exp(h)) = 1."),
+    "07.3": Exercise(
         lambda: 9 * (1 * 32 + 32 * 64 + 64 * 32) + 32 + 64 + 32,
         "A 3x3 kernel for every pair of channels, and a bias for every channel that comes out.",
     ),
-    "07.1": Exercise(lambda: 10190.44 / 100 / np.log(2), "A bit is log 2 = 0.693 nats."),
-    "07.2": Exercise(
+    "08.1": Exercise(lambda: 10190.44 / 100 / np.log(2), "A bit is log 2 = 0.693 nats."),
+    "08.2": Exercise(
         lambda: 100 * _entropy_bits([0.25, 0.75]) * np.log(2),
         "The floor of a pixel is its own entropy as a coin; black pixels have none.",
     ),
-    "07.3": Exercise(
+    "08.3": Exercise(
         lambda: logsumexp([-4, -2]) - np.log(2), "The log of the mean, not the mean of the logs."
     ),
 }

@@ -1,4 +1,4 @@
-"""The studies of real images (notebooks 06 and 07): settings of two reports, and what is measured.
+"""The studies of real images (notebooks 07 and 08): settings of two reports, and what is measured.
 
 The MLP and the CNN of the VAE report (S. Zhao 2023) and the AE and VAE of the group report
 (E. Edvinsson and others 2025), with the budgets that they state; where they state none, ours.

@@ -774,7 +774,7 @@ save_figure(plotting.image_rows(rows, valid=marks), "03_interpolation")
 
 # %% [markdown]
 # On handwritten digits it has been reported that a merged AE picture looks like a graphical blend of
-# both images and a merged VAE picture like one of the two parents (notebook 07 repeats that). Here the
+# both images and a merged VAE picture like one of the two parents (notebook 08 repeats that). Here the
 # judge can say what a merged picture shows: a valid shape or not, the shape of a parent or another one, and
 # where it lies. (0 is halfway between the places of its parents, 1 as far from there as a parent is.)
 # The null holds the same pictures against the parents of another pair, of which they know nothing.

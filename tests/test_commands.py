@@ -39,7 +39,7 @@ NUMBERS = {
     "02_autoencoder": {"ae_test_squared_error": 1.234, "ae_prior_validity": 0.512},
     "03_variational_autoencoder": {"vae_prior_validity": 0.8, "ae_prior_validity": 0.512},
     "04_latent_information": {"vae_kl_bits": 17.84, "vae_distortion": 0.584},
-    "05_vae_by_hand": {
+    "06_vae_by_hand": {
         "claims": {"the KL": {"source": "a form", "here": "equal", "verdict": "so"}},
     },
     "run": {"seconds": {"01_data_generation": 8.4, "02_autoencoder": 91.6}, "total_seconds": 100.0,
@@ -279,11 +279,11 @@ def test_run_executes_and_a_rerun_changes_no_byte(repository, capsys, monkeypatc
 
 
 def test_run_ends_with_the_numbers_and_the_claims_of_what_ran():
-    lines = list(results_of(NUMBERS, ["02_autoencoder", "05_vae_by_hand"]))
+    lines = list(results_of(NUMBERS, ["02_autoencoder", "06_vae_by_hand"]))
     assert lines[0].startswith("Squared error of a rebuilt image (")
     assert lines[0].endswith(": AE 1.23")  # of this run; another notebook's are not told
     assert lines[1].endswith(": AE 51 %")
-    assert lines[2].split() == ["the", "KL", "so", "05_vae_by_hand"]
+    assert lines[2].split() == ["the", "KL", "so", "06_vae_by_hand"]
     assert len(lines) == 3
 
 
@@ -380,7 +380,7 @@ def test_readme_text_shows_the_numbers_between_its_marks():
     )
     assert "over 3 seeds;" in text
     assert "<!-- /headline -->\nBetween.\n<!-- claims -->\n| study |" in text
-    assert "| [05](05_vae_by_hand.ipynb) | the KL | a form | equal | so |\n" in text
+    assert "| [06](06_vae_by_hand.ipynb) | the KL | a form | equal | so |\n" in text
     assert "\nmake run      # sets up .venv and executes the walk: 2 min\n" in text
     assert "\nmake studies  # executes the studies: not yet run\n" in text
     assert "Measured on 2 cores (Linux x86_64, Python 3.11.7, JAX 0.10.2), with" in text

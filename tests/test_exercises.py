@@ -51,7 +51,7 @@ def test_a_wrong_answer_gets_its_hint_and_none_an_instruction(number):
 
 def test_several_numbers_where_one_is_asked_for_are_counted():
     assert "Expected one number, got 2" in check("01.1", (1, 2)).data
-    assert "Expected 3 numbers, got 1" in check("06.1", 16).data
+    assert "Expected 3 numbers, got 1" in check("07.1", 16).data
 
 
 def test_an_exercise_that_is_not_there_is_named():

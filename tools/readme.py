@@ -30,15 +30,15 @@ WALK = {  # the notebooks of `make run`: title and question, by file name
     ),
 }
 STUDIES = {  # those of `make studies`
-    "05_vae_by_hand": (
+    "06_vae_by_hand": (
         "A VAE by hand",
         "Every gradient of a VAE on paper and in NumPy: does it equal JAX's?",
     ),
-    "06_mlp_and_cnn": (
+    "07_mlp_and_cnn": (
         "MLP and CNN",
         "Which network, how many latents, which balance, on MNIST and Fashion-MNIST?",
     ),
-    "07_latent_dimension": (
+    "08_latent_dimension": (
         "Latent dimension",
         "How many latents does a digit need, and what do they do?",
     ),

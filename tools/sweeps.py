@@ -307,7 +307,7 @@ def single_shape(batches=SINGLE_SEEDS, epochs=recipes.SINGLE_EPOCHS, n=recipes.S
 
 
 def latent_dimension(runs=DIMENSION_RUNS, epochs=studies.GROUP_EPOCHS):
-    """Study 07's further VAEs on MNIST: figures/latent_dimension.json, after every run."""
+    """Study 08's further VAEs on MNIST: figures/latent_dimension.json, after every run."""
     (images, _), (test_images, _) = (load_digits("mnist", part) for part in ("train", "test"))
     done, rows = [], {"test images": test_images[:10]}
     for latents, seed, beta in runs:
@@ -323,11 +323,11 @@ def latent_dimension(runs=DIMENSION_RUNS, epochs=studies.GROUP_EPOCHS):
         elif latents == 30:
             rows["30, z ~ N(0, I)"] = sample_prior(model, jax.random.key(30), 10)
     plotting.use_style()
-    save_figure(plotting.image_rows(rows), "07_further_sizes")
+    save_figure(plotting.image_rows(rows), "08_further_sizes")
 
 
 def mlp_and_cnn(runs=REPORT_RUNS, epochs=studies.REPORT_EPOCHS):
-    """Study 06's further models: figures/mlp_and_cnn.json, after every run, and CNN samples."""
+    """Study 07's further models: figures/mlp_and_cnn.json, after every run, and CNN samples."""
     done, rows, sets, judges = [], {}, {}, {}
     for kind, data, latents, c, seed, improved in runs:
         if data not in sets:
@@ -350,7 +350,7 @@ def mlp_and_cnn(runs=REPORT_RUNS, epochs=studies.REPORT_EPOCHS):
             rows[name] = sample_prior(model, jax.random.key(latents), 10)
     if rows:
         plotting.use_style()
-        save_figure(plotting.image_rows(rows), "06_cnn_samples")
+        save_figure(plotting.image_rows(rows), "07_cnn_samples")
 
 
 def _scalars(numbers):

@@ -1,7 +1,7 @@
 # %% [markdown]
-# # 05 · A VAE by hand: every gradient on paper
+# # 06 · A VAE by hand: every gradient on paper
 #
-# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/latent-bits/latent-bits/blob/main/notebooks/05_vae_by_hand.ipynb)
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/latent-bits/latent-bits/blob/main/notebooks/06_vae_by_hand.ipynb)
 #
 # **The experiment:** a tutorial (*Autoencoders & Variational Autoencoders*) derives the VAE and then
 # trains one in NumPy, with manual backpropagation through the reparameterisation trick, on three
@@ -312,7 +312,7 @@ fig = plotting.curves(
     y_label="loss (nats per point)",
     log_x=True,
 )
-save_figure(fig, "05_training")
+save_figure(fig, "06_training")
 
 # %% [markdown]
 # The two runs differ by the order of the batches, the noise and the precision, and end at the same
@@ -339,7 +339,7 @@ for ax, (title, points) in zip(axes, panels.items(), strict=True):
     ax.scatter(*points[:1500].T, s=2, c=colours)
     name = "z" if title == "latent space" else "x"
     ax.set(title=title, xlabel=f"${name}_1$", ylabel=f"${name}_2$")
-save_figure(fig, "05_points")
+save_figure(fig, "06_points")
 
 # %% [markdown]
 # *Samples* are draws from the model's $p(x)$: a decoded $z$ plus the likelihood's noise. Without that
@@ -400,7 +400,7 @@ for ax, (title, values) in zip(axes, maps.items(), strict=True):
     ax.set(title=title, xlabel="$x_1$", ylabel="$x_2$")
     ax.grid(False)
 fig.colorbar(picture, ax=axes, label="density (per unit area)")
-save_figure(fig, "05_density")
+save_figure(fig, "06_density")
 
 # %% [markdown]
 # And this project's question: how many bits does the code keep? Over the training points, each
@@ -474,7 +474,7 @@ claims.rename(columns={"source": "the tutorial"})
 
 # %%
 numbers = record(
-    "05_vae_by_hand",
+    "06_vae_by_hand",
     largest_gradient_difference=max(difference.values()),
     final_loss=final.to_dict(),
     true_entropy_nats=entropy,
@@ -513,49 +513,49 @@ display(
 # Put your answer in place of the dots; `check` knows whether it is right, to half a per cent. The ways
 # there are folded away below each question.
 #
-# **05.1** The KL above is that of $\mathcal N(0.7, 0.4^2)$ from $\mathcal N(-0.5, 1.3^2)$. How
+# **06.1** The KL above is that of $\mathcal N(0.7, 0.4^2)$ from $\mathcal N(-0.5, 1.3^2)$. How
 # large is it the other way round, in nats?
 
 # %%
-check("05.1", ...)
+check("06.1", ...)
 
 # %% [markdown]
-# <details><summary>Solution of 05.1</summary>
+# <details><summary>Solution of 06.1</summary>
 #
 # Much larger: it is expensive to put mass where the other density has almost none.
 #
 # ```python
-# check("05.1", np.log(0.4 / 1.3) + (1.3**2 + 1.2**2) / (2 * 0.4**2) - 0.5)
+# check("06.1", np.log(0.4 / 1.3) + (1.3**2 + 1.2**2) / (2 * 0.4**2) - 0.5)
 # ```
 #
 # </details>
 
 # %% [markdown]
-# **05.2** What is the derivative of the KL by the log-variance $\ell$ at $\mu = 0$, $\ell = 1$?
+# **06.2** What is the derivative of the KL by the log-variance $\ell$ at $\mu = 0$, $\ell = 1$?
 
 # %%
-check("05.2", ...)
+check("06.2", ...)
 
 # %% [markdown]
-# <details><summary>Solution of 05.2</summary>
+# <details><summary>Solution of 06.2</summary>
 #
 # ```python
-# check("05.2", (np.exp(1) - 1) / 2)
+# check("06.2", (np.exp(1) - 1) / 2)
 # ```
 #
 # </details>
 
 # %% [markdown]
-# **05.3** How many weights and biases does the network of this notebook have?
+# **06.3** How many weights and biases does the network of this notebook have?
 
 # %%
-check("05.3", ...)
+check("06.3", ...)
 
 # %% [markdown]
-# <details><summary>Solution of 05.3</summary>
+# <details><summary>Solution of 06.3</summary>
 #
 # ```python
-# check("05.3", (2 * 16 + 16) + (16 * 4 + 4) + (2 * 16 + 16) + (16 * 2 + 2))
+# check("06.3", (2 * 16 + 16) + (16 * 4 + 4) + (2 * 16 + 16) + (16 * 2 + 2))
 # ```
 #
 # </details>

@@ -1,7 +1,7 @@
 # %% [markdown]
-# # 07 · Latent dimension: how many numbers does a digit need?
+# # 08 · Latent dimension: how many numbers does a digit need?
 #
-# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/latent-bits/latent-bits/blob/main/notebooks/07_latent_dimension.ipynb)
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/latent-bits/latent-bits/blob/main/notebooks/08_latent_dimension.ipynb)
 #
 # **The experiment:** a group report (Edvinsson, Granström, Johansson and Lindholm 2025) trains an AE
 # and a VAE (784-512-z, sigmoid output, Adam at 3e-4, 50 epochs) on MNIST with 2, 10, 20 and 50
@@ -154,7 +154,7 @@ display(
 # %%
 stages = [("image", 784, "image"), ("hidden", 512, "layer"), ("code", 20, "code"),
           ("hidden", 512, "layer"), ("image", 784, "image")]  # fmt: skip
-save_figure(plotting.schema(stages), "07_schema")
+save_figure(plotting.schema(stages), "08_schema")
 
 # %% [markdown]
 # The loss by hand on one batch, with the same draw of $z$ as the helper's:
@@ -231,7 +231,7 @@ fig = plotting.curves(
     y_label="test ELBO (nats per image)",
 )
 fig.axes[0].set_ylim(max(min(map(min, curves.values())), -190), None)
-save_figure(fig, "07_elbo_curves")
+save_figure(fig, "08_elbo_curves")
 
 # %% [markdown]
 # ## Do the claims survive other seeds?
@@ -350,7 +350,7 @@ fig = plotting.curves(
     x_label="latent, by falling KL",
     y_label="KL (bits per image)",
 )
-save_figure(fig, "07_bits_per_latent")
+save_figure(fig, "08_bits_per_latent")
 
 # %%
 active = {k: m["active_units"] for k, m in measured.items()}
@@ -374,7 +374,7 @@ if FULL:
 # Drawn by `make sweep` from its models: the same ten test digits, and ten draws from the prior.
 
 # %%
-Image(ROOT / "figures" / "07_further_sizes.png")
+Image(ROOT / "figures" / "08_further_sizes.png")
 
 # %% [markdown]
 # ## Merging two codes, and random codes
@@ -442,7 +442,7 @@ for name, label in (("AE", "AE, z ~ N(0, I)"), ("VAE", "VAE, z ~ N(0, I)")):
     c = codes[name]
     three = models[name].decode(jnp.stack([c[zero], c[six], (c[zero] + c[six]) / 2]))
     rows[name] = np.concatenate([three, random_pictures[label][:5]])
-save_figure(plotting.image_rows(rows, titles={"AE": titles}), "07_merged_and_random")
+save_figure(plotting.image_rows(rows, titles={"AE": titles}), "08_merged_and_random")
 
 # %%
 random_sure = {
@@ -469,7 +469,7 @@ rows = {
 }
 weights = jnp.linspace(0, 1, 9)[:, None, None]
 rows["pixels"] = (1 - weights) * test_images[three] + weights * test_images[five]
-save_figure(plotting.image_rows(rows), "07_interpolation")
+save_figure(plotting.image_rows(rows), "08_interpolation")
 
 # %% [markdown]
 # ## Only reconstruction, only KL, both
@@ -492,7 +492,7 @@ for k, (title, weight, beta) in enumerate(
 fig = plotting.class_clouds(
     {f"{title}: {bits:.1f} bits": z for title, (z, bits) in both.items()}, test_labels
 )
-save_figure(fig, "07_losses")
+save_figure(fig, "08_losses")
 
 # %%
 if FULL:
@@ -507,7 +507,7 @@ if FULL:
 # %%
 grid = jax.scipy.stats.norm.ppf((jnp.arange(15) + 0.5) / 15)
 z = jnp.stack(jnp.meshgrid(grid, grid[::-1]), axis=-1).reshape(-1, 2)
-save_figure(plotting.manifold(vaes[2].decode(z), 15), "07_manifold")
+save_figure(plotting.manifold(vaes[2].decode(z), 15), "08_manifold")
 
 # %% [markdown]
 # ## A little beta
@@ -609,7 +609,7 @@ claims.rename(columns={"source": "the report"})
 
 # %%
 numbers = record(
-    "07_latent_dimension",
+    "08_latent_dimension",
     final_test_elbo={k: m["final_test_elbo"] for k, m in measured.items()},
     final_train_elbo={k: m["final_train_elbo"] for k, m in measured.items()},
     average_test_elbo={k: m["average_test_elbo"] for k, m in measured.items()},
@@ -655,53 +655,53 @@ display(
 # Put your answer in place of the dots; `check` knows whether it is right, to half a per cent. The ways
 # there are folded away below each question.
 #
-# **07.1** The report's final ELBO at 20 latents is −10190.44 for, we think, 100 images. How many
+# **08.1** The report's final ELBO at 20 latents is −10190.44 for, we think, 100 images. How many
 # bits per image is that loss?
 
 # %%
-check("07.1", ...)
+check("08.1", ...)
 
 # %% [markdown]
-# <details><summary>Solution of 07.1</summary>
+# <details><summary>Solution of 08.1</summary>
 #
 # ```python
-# check("07.1", 10190.44 / 100 / np.log(2))
+# check("08.1", 10190.44 / 100 / np.log(2))
 # ```
 #
 # </details>
 
 # %% [markdown]
-# **07.2** An image has 100 pixels of grey 0.25 and is black elsewhere. Below which cross-entropy,
+# **08.2** An image has 100 pixels of grey 0.25 and is black elsewhere. Below which cross-entropy,
 # in nats, can no model get?
 
 # %%
-check("07.2", ...)
+check("08.2", ...)
 
 # %% [markdown]
-# <details><summary>Solution of 07.2</summary>
+# <details><summary>Solution of 08.2</summary>
 #
 # Each of the grey ones has the entropy of a coin that falls heads once in four.
 #
 # ```python
-# check("07.2", -100 * (0.25 * np.log(0.25) + 0.75 * np.log(0.75)))
+# check("08.2", -100 * (0.25 * np.log(0.25) + 0.75 * np.log(0.75)))
 # ```
 #
 # </details>
 
 # %% [markdown]
-# **07.3** Two draws have log weights −4 and −2. Their mean is −3, an estimate of the ELBO. What
+# **08.3** Two draws have log weights −4 and −2. Their mean is −3, an estimate of the ELBO. What
 # is the importance-weighted bound?
 
 # %%
-check("07.3", ...)
+check("08.3", ...)
 
 # %% [markdown]
-# <details><summary>Solution of 07.3</summary>
+# <details><summary>Solution of 08.3</summary>
 #
 # The log of the mean weight; the larger weight rules.
 #
 # ```python
-# check("07.3", np.log((np.exp(-4.0) + np.exp(-2.0)) / 2))
+# check("08.3", np.log((np.exp(-4.0) + np.exp(-2.0)) / 2))
 # ```
 #
 # </details>

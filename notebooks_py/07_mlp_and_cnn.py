@@ -1,7 +1,7 @@
 # %% [markdown]
-# # 06 · MLP and CNN: which network, how many latents, which balance?
+# # 07 · MLP and CNN: which network, how many latents, which balance?
 #
-# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/latent-bits/latent-bits/blob/main/notebooks/06_mlp_and_cnn.ipynb)
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/latent-bits/latent-bits/blob/main/notebooks/07_mlp_and_cnn.ipynb)
 #
 # **The experiment:** a report (S. Zhao 2023) trains VAEs with an MLP and with a CNN on MNIST and
 # Fashion-MNIST, with 1, 2, 3 and 20 latents and three balances $c$, and judges the generated images
@@ -97,7 +97,7 @@ stages = [(f"{n}", n, "code" if n == 2 else "image" if n == 784 else "layer")
 names = ["image", "ELU", "ELU", "ELU", "code", "ELU", "ELU", "ELU", "image"]
 save_figure(
     plotting.schema([(name, n, kind) for name, (_, n, kind) in zip(names, stages, strict=True)]),
-    "06_mlp",
+    "07_mlp",
 )
 
 # %%
@@ -105,7 +105,7 @@ stages = [("image\n28×28", 784, "image"), ("14×14×32", 6272, "layer"), ("7×7
           ("4×4×32", 512, "layer"), ("code", 2, "code"), ("4×4×32", 512, "layer"),
           ("7×7×64", 3136, "layer"), ("14×14×32", 6272, "layer"), ("28×28×32", 25088, "layer"),
           ("image\n28×28", 784, "image")]  # fmt: skip
-save_figure(plotting.schema(stages), "06_cnn")
+save_figure(plotting.schema(stages), "07_cnn")
 
 # %% [markdown]
 # ## The loss, and two slips of the report
@@ -297,7 +297,7 @@ if FULL:
 # %%
 keys = jax.random.split(jax.random.key(4), len(chosen))
 rows = {name: sample_prior(runs[name][0], k, 12) for name, k in zip(chosen, keys, strict=True)}
-save_figure(plotting.image_rows(rows), "06_samples")
+save_figure(plotting.image_rows(rows), "07_samples")
 
 # %%
 fashion_keys = jax.random.split(jax.random.key(5), 3)
@@ -308,14 +308,14 @@ rows = {
         runs[f"CNN, mnist, {CNN_EPOCHS} epochs"][0], fashion_keys[2], 12
     ),
 }
-save_figure(plotting.image_rows(rows), "06_further_samples")
+save_figure(plotting.image_rows(rows), "07_further_samples")
 
 # %% [markdown]
 # The CNN after its 15 epochs, drawn by `make sweep` from its models. With 20 latents it has on
 # MNIST the lowest loss of all models at $c = 0.05$, and its samples show what that is worth where q(z) is far from the prior.
 
 # %%
-Image(ROOT / "figures" / "06_cnn_samples.png")
+Image(ROOT / "figures" / "07_cnn_samples.png")
 
 # %% [markdown]
 # The 2-D manifold: quantiles of the prior on a grid, decoded.
@@ -323,7 +323,7 @@ Image(ROOT / "figures" / "06_cnn_samples.png")
 # %%
 quantiles = jax.scipy.stats.norm.ppf((jnp.arange(15) + 0.5) / 15)
 z = jnp.stack(jnp.meshgrid(quantiles, quantiles[::-1]), axis=-1).reshape(-1, 2)
-save_figure(plotting.manifold(runs["2 latents"][0].decode(z), 15), "06_manifold")
+save_figure(plotting.manifold(runs["2 latents"][0].decode(z), 15), "07_manifold")
 
 # %%
 clouds = {}
@@ -331,7 +331,7 @@ for k, name in enumerate([f"c = {c:g}" for c in BALANCES]):
     model = runs[name][0]
     mean, log_variance = model.encode(test_images)
     clouds[name] = model.sample(mean, log_variance, jax.random.fold_in(jax.random.key(6), k))
-save_figure(plotting.class_clouds(clouds, test_labels), "06_latent_classes")
+save_figure(plotting.class_clouds(clouds, test_labels), "07_latent_classes")
 
 # %% [markdown]
 # Test images in the plane of the two latents, coloured by class, $z$ drawn. With a small $c$ the
@@ -428,7 +428,7 @@ claims.rename(columns={"source": "the report"})
 
 # %%
 found = record(
-    "06_mlp_and_cnn",
+    "07_mlp_and_cnn",
     losses={name: row.to_dict() for name, row in losses.iterrows() if name in runs},
     sizes_and_balances={name: row.to_dict() for name, row in numbers.astype(float).iterrows()},
     real={name: float(value) for name, value in real.items()},
@@ -465,50 +465,50 @@ display(
 # Put your answer in place of the dots; `check` knows whether it is right, to half a per cent. The ways
 # there are folded away below each question.
 #
-# **06.1** The CNN is given pictures of 32×32. Which sides do its three convolutions put out, in
+# **07.1** The CNN is given pictures of 32×32. Which sides do its three convolutions put out, in
 # order?
 
 # %%
-check("06.1", ...)
+check("07.1", ...)
 
 # %% [markdown]
-# <details><summary>Solution of 06.1</summary>
+# <details><summary>Solution of 07.1</summary>
 #
 # Kernel 3, stride 2, padding 1: $\lfloor (n - 1)/2 \rfloor + 1$.
 #
 # ```python
-# check("06.1", (16, 8, 4))
+# check("07.1", (16, 8, 4))
 # ```
 #
 # </details>
 
 # %% [markdown]
-# **06.2** At which output $h$ of the encoder is the softplus variance 1, that of the prior?
+# **07.2** At which output $h$ of the encoder is the softplus variance 1, that of the prior?
 
 # %%
-check("06.2", ...)
+check("07.2", ...)
 
 # %% [markdown]
-# <details><summary>Solution of 06.2</summary>
+# <details><summary>Solution of 07.2</summary>
 #
 # ```python
-# check("06.2", np.log(np.exp(1) - 1))
+# check("07.2", np.log(np.exp(1) - 1))
 # ```
 #
 # </details>
 
 # %% [markdown]
-# **06.3** How many weights and biases do the three convolutions of the CNN's encoder have (without
+# **07.3** How many weights and biases do the three convolutions of the CNN's encoder have (without
 # batch normalisation)?
 
 # %%
-check("06.3", ...)
+check("07.3", ...)
 
 # %% [markdown]
-# <details><summary>Solution of 06.3</summary>
+# <details><summary>Solution of 07.3</summary>
 #
 # ```python
-# check("06.3", (9 * 1 * 32 + 32) + (9 * 32 * 64 + 64) + (9 * 64 * 32 + 32))
+# check("07.3", (9 * 1 * 32 + 32) + (9 * 32 * 64 + 64) + (9 * 64 * 32 + 32))
 # ```
 #
 # </details>
