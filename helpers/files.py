@@ -95,10 +95,14 @@ def checkpoint(name: str) -> Path:
     return output_folder("data") / "checkpoints" / f"{name}.npz"
 
 
-def save_figure(fig, name: str) -> Image:
+def save_figure(fig, name: str, alt: str = "") -> Image:
     """Save a figure as figures/<name>.png, close it, and return the picture for display.
 
-    The picture holds no software stamp: the same figure gives the same bytes.
+    Args:
+        name: of the file, without its ending. The picture holds no software stamp: the same figure
+            gives the same bytes.
+        alt: what the picture shows, in a sentence or two, for a reader who cannot see it. It goes
+            into the output's metadata, from which the site takes it.
     """
     import matplotlib.pyplot as plt
 
@@ -106,7 +110,7 @@ def save_figure(fig, name: str) -> Image:
     fig.savefig(buffer, format="png", metadata={"Software": None})
     plt.close(fig)
     write_atomically(output_folder("figures") / f"{name}.png", buffer.getvalue())
-    return Image(data=buffer.getvalue(), format="png")
+    return Image(data=buffer.getvalue(), format="png", metadata={"alt": alt})
 
 
 def say(text: str):

@@ -26,29 +26,22 @@
 # explains the terms of all notebooks.
 # *Time to run:* under a minute on a laptop.
 
-# %%
-import subprocess
-import sys
-from pathlib import Path
+# %% cellView="form" jupyter={"source_hidden": true}
+# @title Set-up: find this project's helpers, or fetch them, as in Colab
+import pathlib, subprocess, sys  # isort: skip
 
-REPOSITORY = "https://github.com/latent-bits/latent-bits"
-here = Path.cwd()
-beside = here / "latent-bits"
-places = (here, *here.parents, beside)
-root = next((p for p in places if (p / "helpers" / "shapes.py").exists()), beside)
-if not root.exists():  # a notebook on its own, as in Colab: fetch the repository beside it
-    fetch = ["git", "clone", "--depth", "1", REPOSITORY, str(beside)]
-    fetched = subprocess.run(fetch, capture_output=True, text=True)
-    if fetched.returncode:
-        raise RuntimeError(f"No {REPOSITORY}: {fetched.stderr} Check the network, run this again.")
+here, REPOSITORY = pathlib.Path.cwd(), "https://github.com/latent-bits/latent-bits"
+places = (here, *here.parents, here / "latent-bits")
+root = next((p for p in places if (p / "helpers/shapes.py").exists()), places[-1])
+root.exists() or subprocess.run(["git", "clone", "--depth", "1", REPOSITORY, root], check=True)
 sys.path.insert(0, str(root))
-
-from helpers.environment import prepare
-
-prepare(install=root == beside)
 
 # %% cellView="form" jupyter={"source_hidden": true}
 # @title Imports, and the style of the figures
+from helpers.environment import prepare
+
+prepare(install=root == places[-1])
+
 import platform
 
 import jax

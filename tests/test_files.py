@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from IPython.core.formatters import DisplayFormatter
 
 from helpers.files import (
     ROOT,
@@ -184,6 +185,12 @@ def test_the_same_figure_gives_the_same_bytes_without_a_software_stamp(folder):
     assert first.startswith(b"\x89PNG")
     assert b"Software" not in first
     assert b"matplotlib" not in first.lower()
+
+
+def test_a_figure_carries_its_alternative_text_in_the_metadata_of_the_output(folder):
+    shown = save_figure(_figure(), "line", alt="A line that falls.")
+    _, metadata = DisplayFormatter().format(shown)
+    assert metadata == {"image/png": {"alt": "A line that falls."}}
 
 
 def test_a_saved_figure_is_closed(folder):

@@ -125,6 +125,19 @@ def test_every_notebook_opens_with_the_same_set_up():
     assert len(cells) == 1, "each notebook stands alone, so the set-up cell is in all: edit all"
 
 
+def test_the_packages_are_checked_before_they_are_imported():
+    for path in NOTEBOOKS:
+        imports = _code(nbformat.read(path, as_version=4))[1].source
+        assert "prepare(install=root == places[-1])\n\nimport" in imports, path.name
+
+
+def test_every_picture_says_in_words_what_it_shows(notebook):
+    outputs = [output for cell in _code(notebook) for output in cell.outputs]
+    pictures = [o for o in outputs if "image/png" in o.get("data", {})]
+    told = [o.metadata.get("image/png", {}).get("alt", "") for o in pictures]
+    assert all(len(words) >= 30 for words in told), told
+
+
 def test_every_mocked_cell_assigns_what_is_mocked(notebook):
     for cell in notebook.cells:
         if mocked := cell.metadata.get("nbmake", {}).get("mock"):

@@ -310,9 +310,9 @@ def test_pages_load_with_their_mathematics(visit, name, settings, request):
         edge = contents.bounding_box(), text.bounding_box()
         axis, extent = ("x", "width") if beside else ("y", "height")
         assert edge[0][axis] + edge[0][extent] <= edge[1][axis]
-        assert not page.get_by_text("REPOSITORY =").is_visible()  # the set-up is folded
+        assert not page.get_by_text("places =").is_visible()  # the set-up is folded
         page.get_by_text("Code", exact=True).first.click()
-        assert page.get_by_text("REPOSITORY =").is_visible()
+        assert page.get_by_text("places =").is_visible()
     assert page.evaluate("[...document.images].every(i => i.complete && i.naturalWidth > 0)")
     width = page.evaluate("document.documentElement.scrollWidth")
     assert width <= page.evaluate("innerWidth")

@@ -93,20 +93,13 @@ def _title_and_description(notebook, name):
 
 
 def _prepare(notebook):
-    """Alternative texts for pictures, by the heading that they stand under; set-up to be folded."""
-    heading = ""
-    set_up = next((cell for cell in notebook.cells if cell.cell_type == "code"), None)
+    """Mark the cells whose source is folded; badges, which are pictures, become links."""
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
-            heading = ([heading, *re.findall(r"^#+ (.*)$", cell.source, re.M)])[-1]
             cell.source = BADGE.sub(r"[Open in Colab](\1)", cell.source)
         hidden = cell.metadata.get("jupyter", {}).get("source_hidden")
         hidden = hidden or "hide-input" in cell.metadata.get("tags", [])
-        cell.metadata.folded = cell is set_up or hidden
-        for output in cell.get("outputs", []):
-            if "image/png" in output.get("data", {}):
-                about = {"alt": f"Figure, in the section “{_plain(heading)}”"}
-                output.metadata["image/png"] = output.metadata.get("image/png", {}) | about
+        cell.metadata.folded = hidden
 
 
 def _contents(body):
