@@ -42,6 +42,10 @@ STUDIES = {  # those of `make studies`
         "Latent dimension",
         "How many latents does a digit need, and what do they do?",
     ),
+    "09_real_images": (
+        "Real images",
+        "How many bits does the code of a digit keep, and can only a VAE draw digits?",
+    ),
 }
 TIMED = {("walk",): "run", ("studies",): "studies"}  # what is run: file of times, make target
 WORDS_A_MINUTE, LINES_A_MINUTE = 200, 12  # of prose and of code, read with care
