@@ -91,14 +91,15 @@ def class_information(
     query_labels: Labels,
     *,
     key: PRNGKeyArray,
-    choosers: int = CHOOSERS,
+    choosers: int | None = None,
 ) -> ClassInformation:
     """Bits about the class that q(z) of labelled images finds in the codes of others.
 
     P(class | z) is the sum of P(n | z) over the images of that class. A new z may lie many standard
     deviations from all images: then the nearest takes all of P(n | z), and is sure and wrong. So
     P(n | z) is raised to a power and summed to 1 again; the power is chosen among `POWERS` by the
-    last `choosers` of the given images, asked of the rest. Power 0 knows nothing.
+    last `choosers` of the given images, asked of the rest (by default 1,024, at most half). Power 0
+    knows nothing.
 
     Args:
         code, labels: of the images of q(z), in random order.
@@ -124,6 +125,7 @@ def class_information(
         _, (right, hit) = over_draws(_class_terms, q, key, 1, *terms, of=queries_of(q, *queries))
         return np.float64(right[0]), hit[0]
 
+    choosers = min(CHOOSERS, len(index) // 2) if choosers is None else choosers
     rest, last = slice(None, -choosers), slice(-choosers, None)
     own_codes = mean[last], log_variance[last]
     right, _ = ask(rest, own_codes, index[last], POWERS, choosing_key)
@@ -229,14 +231,17 @@ def latent_class_bits(code: Code, labels: Labels) -> Float[np.ndarray, " L"]:
 
 
 def drawings(
-    model, z: Float[ArrayLike, "m L"], key: PRNGKeyArray, n: int, components=COMPONENTS
+    model, z: Float[ArrayLike, "m L"], key: PRNGKeyArray, n: int, components=None
 ) -> dict[str, Float[np.ndarray, "n side side"]]:
     """n pictures decoded from z ~ N(0, I), from one Gaussian, and from a mixture, by these names.
 
     z: codes of training images in random order, to which the Gaussian and the mixture are fitted;
-    the mixture has as many of the components as held-out codes want.
+    the mixture has as many of the components (by default `COMPONENTS`) as held-out codes want.
     """
-    densities = {"one Gaussian": fit_density(z, (1,)), "mixture": fit_density(z, components)}
+    densities = {
+        "one Gaussian": fit_density(z, (1,)),
+        "mixture": fit_density(z, components or COMPONENTS),
+    }
     return {"N(0, I)": sample_prior(model, key, n)} | {
         name: model.decode(density.draw(n)) for name, density in densities.items()
     }
