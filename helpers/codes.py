@@ -31,7 +31,7 @@ ACTIVE = 0.1  # bits: a latent that tells less of its image counts as unused
 NEIGHBOURS = 10
 READER_WIDTHS = (128, 64)
 SAMPLE = 2048  # images that the account asks
-CODES = 2**14  # that a density is fitted to
+CODES = 2**13  # that a density is fitted to
 COMPONENTS = (1, 16, 64, 256)
 
 

@@ -44,7 +44,7 @@ STUDIES = {  # those of `make studies`
     ),
     "09_real_images": (
         "Real images",
-        "How many bits does the code of a digit keep, and can only a VAE draw digits?",
+        "How many bits does a digit's code keep?",
     ),
 }
 TIMED = {("walk",): "run", ("studies",): "studies"}  # what is run: file of times, make target
