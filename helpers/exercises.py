@@ -93,13 +93,23 @@ EXERCISES = {
         lambda: np.log2(1 + 3 / 0.2) / 2, "Signal variance over noise variance, plus 1; half a log."
     ),
     "04.2": Exercise(
+        lambda: (3, 3, 3, 3), "What does the second copy tell that the first has not told?"
+    ),
+    "04.3": Exercise(lambda: 2, "KL = I + total correlation + negentropy + mismatch."),
+    "04.4": Exercise(
+        lambda: 3,
+        "How much can the information be at most? R = I + total correlation + negentropy.",
+    ),
+    "05.1": Exercise(lambda: 2, "Half the logarithm, to base 2, of variance over error."),
+    "05.2": Exercise(
         _error_of_shape_and_size,
         "Given shape and size, the best guess is the mean over the 256 positions.",
     ),
-    "04.3": Exercise(
-        lambda: (3, 3, 3, 3), "What does the second copy tell that the first has not told?"
+    "05.3": Exercise(
+        lambda: _gaussian_kl(1, 0.2, 0, 1) / np.log(2),
+        "Both values have the same KL, in closed form; divide by log 2 for bits.",
     ),
-    "04.4": Exercise(lambda: 2, "KL = I + dependence + negentropy + mismatch."),
+    "05.4": Exercise(lambda: 8, "What share of the images gives an error of 7.4 on average?"),
     "06.1": Exercise(
         lambda: _gaussian_kl(-0.5, 1.3, 0.7, 0.4), "The same formula with the indices exchanged."
     ),
