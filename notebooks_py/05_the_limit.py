@@ -189,10 +189,10 @@ limit[list(limit_units)].rename(columns=limit_units).iloc[::3].round(2)
 # %% [markdown]
 # Read it from the bottom: at a gentle slope one picture is enough, the mean image, for 0 bits. The
 # more an error costs, the more pictures are used, until nearly every image is its own reproduction.
-# Upper curve and lower estimate are never farther apart than `limit_width`, a hundredth of a bit.
+# Upper curve and lower estimate nearly agree: `limit_width` is the largest difference at any slope.
 #
 # Between the slopes we join the points by straight lines. They lie above a convex curve, so the upper
-# bound stays one. From below we take the highest of the lines that the dual gives, one a slope.
+# bound stays one. From below we take the highest of Csiszár's lines, one for each slope.
 
 # %%
 world = shape_world()
@@ -259,16 +259,21 @@ hand_audit = rate_audit(hand_mean, hand_log_variance, key=audit_key, draws=2, sa
 hand_noise = np.asarray(jax.random.normal(z_key, hand_mean.shape))
 hand_z = hand_mean + np.exp(hand_log_variance / 2) * hand_noise
 decoded = bayes_decode(hand_mean, hand_log_variance, images, hand_z).reconstruction
+left = ((images - decoded) ** 2).sum(axis=(1, 2))  # squared error of each image
 by_draws = {
     "kl": float(gaussian_kl(hand_mean, hand_log_variance).mean()) / np.log(2),
     "mutual_information": hand_audit.mutual_information,
-    "distortion": ((images - decoded) ** 2).sum(axis=(1, 2)).mean(),
+    "distortion": left.mean(),
 }
 hand_numbers = measure(hand_made(world.cardinalities), world)
-assert abs(by_draws["kl"] - hand_numbers["kl"]) < 1e-3
-assert abs(by_draws["mutual_information"] - hand_numbers["mutual_information"]) < 0.05
-assert abs(by_draws["distortion"] / hand_numbers["distortion"] - 1) < 0.1
-pd.DataFrame({"by draws": by_draws, "by integrals": hand_numbers}).T.round(3)
+stderr = {"kl": 1e-3, "mutual_information": hand_audit.stderr["mutual_information"]}
+stderr["distortion"] = left.std() / np.sqrt(len(left))
+hand_table = pd.DataFrame(
+    {"by integrals": hand_numbers, "by draws": by_draws, "standard error": stderr}
+)
+off = (hand_table["by draws"] - hand_table["by integrals"]).abs()
+assert (off < 4 * hand_table["standard error"]).all()
+hand_table.T.round(3)
 
 # %% [markdown]
 # Is a fifth a good choice? `make sweep` takes the means and the noise of all values as free numbers.
@@ -347,9 +352,8 @@ save_figure(fig, "05_rate_and_distortion",
 # come. The dashed line is the code made by hand: at small errors far below the VAEs, at large ones
 # above them.
 #
-# The AE was not trained with noise. At small errors its information is near that of the VAE. At
-# larger ones the VAE is better: it carries fewer bits for the same error, and even *pays* fewer than
-# the AE carries.
+# The AE was not trained with noise. At small errors its information is near that of the VAE. From an
+# error of about 5 on the VAE is better: it even *pays* fewer bits than the AE carries.
 #
 # ## 6. The gap, split into its causes
 #
@@ -382,15 +386,17 @@ np.testing.assert_allclose(models[causes].sum(axis=1), models["gap"], atol=0.05)
 # @title Figure: the causes of the gap
 over_c = models[models["group"] == "VAE"].sort_values("c")
 fig, ax = plt.subplots(figsize=(8.5, 4))
-left = np.zeros(len(over_c))
+ends_of_bars = np.zeros(len(over_c))
 names = [f"c = {row.c:g}, error {row.distortion:.1f}" for row in over_c.itertuples()]
 looks = [("0.82", ""), ("#D55E00", "//"), ("#009E73", ".."), ("#F0E442", "xx"), ("#0072B2", ""),
          ("#56B4E9", "\\\\")]  # fmt: skip
 for cause, (colour, hatch) in zip(causes, looks, strict=True):
     widths = over_c[cause].clip(lower=0).to_numpy()  # an excess a little below 0 is not drawn
     label = cause.replace("_", " ")
-    ax.barh(names, widths, left=left, color=colour, hatch=hatch, ec="w", lw=0.5, label=label)
-    left += widths
+    ax.barh(
+        names, widths, left=ends_of_bars, color=colour, hatch=hatch, ec="w", lw=0.5, label=label
+    )
+    ends_of_bars += widths
 ax.invert_yaxis()
 ax.set(xlabel="bits per image over the limit")
 ax.legend(fontsize=9, loc="lower right")
@@ -415,8 +421,8 @@ trained = models[models["group"].isin(["VAE", "headline"])]
 trained[["group", "c", "distortion", "kl", "limit", "gap", "family", "training"]].round(2)
 
 # %% [markdown]
-# At the smallest $c$ nearly the whole gap is training. From about an error of 6 on, training is ahead
-# of the code made by hand.
+# At the smallest $c$ most of the gap is training. From an error of about 5 on, training is ahead of
+# the code made by hand.
 #
 # **Is it the model, or how it was trained?** $(c, \beta)$ asks for the same model as $(c\beta, 1)$,
 # and some of these balances were trained both ways: with $c$ starting at 1, and with constant
@@ -434,8 +440,9 @@ both_ways["difference (nats)"] = both_ways["c starts at 1"] - both_ways["constan
 both_ways.rename_axis("balance c·beta").round(2)
 
 # %% [markdown]
-# The two ways of training the same model end at different losses, one seed each. So part of the gap is
-# not the model's: it depends on the path that training takes.
+# Above 0, constant weights ended at the lower loss, at one balance by far. So part of these gaps is not
+# the model's but the path's, and the start at 1 is not the best path for every $c$. (One seed each: a
+# difference of a tenth says little.)
 #
 # ## 7. What brings a VAE nearer?
 #
@@ -539,15 +546,15 @@ penalised, as_few = "c falls, dependence penalised", f"c falls to {recipes.SAME_
 by_rate = (medians[as_few] - medians["c falls"]) / (medians[penalised] - medians["c falls"])
 say(f"""
 - The **limit** of this world is known to {limit_width:.3f} bits. At the VAE's error of
-  {own["distortion"]:.2f} it is {vae_limit:.2f} bits. The VAE pays {own["kl"]:.2f}, a gap of
+  {own["distortion"]:.2f} it is {vae_limit:.2f} bits. The VAE pays {own["kl"]:.2f}, so its gap is
   **{own["gap"]:.2f} bits**.
 - Its causes: {own["granularity"]:.2f} bits of granularity, {own["excess_dependence"]:.2f} of
   dependence, {own["encoder"]:.2f} of the encoder, {own["decoder"]:.2f} of the decoder, the rest form.
 - A **code made by hand** would pay {own["by hand"]:.2f} bits at this error. At the VAE's own loss
   it is {over_hand_made:.2f} nats better ({hand_headline["loss"]:.2f} instead of {vae_loss:.2f}).
 - The smallest gap of a VAE below an error of 10 is **{best_gap["gap"]:.2f} bits** ({best_gap["name"]},
-  c = {best_gap["c"]:g}, error {best_gap["distortion"]:.2f}). Between 4 and 6 it is
-  {gap_at_5["gap"]:.2f} ({gap_at_5["name"]}, c = {gap_at_5["c"]:g}).
+  c = {best_gap["c"]:g}, error {best_gap["distortion"]:.2f}; plain {plain[best_gap["c"]]:.2f}). At errors
+  between 4 and 6 it is {gap_at_5["gap"]:.2f} ({gap_at_5["name"]}, c = {gap_at_5["c"]:g}).
 - **One latent for each factor** (circles, median MIG): a constant c {medians["c constant"]:.2f}, the
   best schedule ({winner}) {medians[winner]:.2f}. Of what the penalty gains over a falling c,
   {by_rate:.0%} comes with the lower rate alone.
