@@ -17,7 +17,7 @@ from scipy.optimize import brentq
 from scipy.special import entr, logsumexp
 
 from . import recipes
-from .shapes import shape_world
+from .shapes import SHAPES, shape_world
 
 TOLERANCE = 0.005  # relative: three digits will do
 
@@ -36,6 +36,14 @@ def _entropy_bits(p):
 def _gaussian_kl(mean, sigma, prior_mean, prior_sigma):
     square = (sigma**2 + (mean - prior_mean) ** 2) / prior_sigma**2
     return np.log(prior_sigma / sigma) + (square - 1) / 2
+
+
+def _unequal_frequencies():
+    joint = np.ones((4, 8))
+    joint[SHAPES.index("circle"), 4:] = 2
+    joint /= joint.sum()
+    pair = _entropy_bits(joint)
+    return pair + 8, _entropy_bits(joint.sum(0)) + _entropy_bits(joint.sum(1)) - pair
 
 
 @cache
@@ -67,6 +75,10 @@ EXERCISES = {
     "01.4": Exercise(
         lambda: int(np.searchsorted(np.cumsum(_spectrum()) / _spectrum().sum(), 0.9)) + 1,
         "Add up the variances of the components, the largest first, until 90 % are reached.",
+    ),
+    "01.5": Exercise(
+        _unequal_frequencies,
+        "Work with the table of shape and size, 4 by 8; the place adds 8 bits to both sums.",
     ),
     "02.1": Exercise(
         lambda: _weights(784, 256, 256, 4), "A layer from m to n has m·n weights and n biases."
