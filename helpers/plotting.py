@@ -312,6 +312,22 @@ def heatmaps(tables: dict[str, pd.DataFrame], *, label: str, top: float = 1) -> 
     return fig
 
 
+def stacked_bars(table: pd.DataFrame, *, x_label: str) -> Figure:
+    """A bar for each row of a table, its columns one after the other (what is below 0 as 0)."""
+    looks = [("#0072B2", ""), ("0.82", ""), ("#D55E00", "//"), ("#009E73", ".."), ("#F0E442", "xx"),
+             ("#56B4E9", "\\\\")]  # fmt: skip
+    fig, ax = plt.subplots(figsize=(8.5, 1 + 0.37 * len(table)))
+    ends = np.zeros(len(table))
+    for (name, lengths), (colour, hatch) in zip(table.clip(lower=0).items(), looks, strict=False):
+        look = {"color": colour, "hatch": hatch, "ec": "w", "lw": 0.5, "label": name}
+        ax.barh(table.index, lengths, left=ends, **look)
+        ends += lengths.to_numpy()
+    ax.invert_yaxis()
+    ax.set(xlabel=x_label)
+    ax.legend(fontsize=9, loc="lower right")
+    return fig
+
+
 def manifold(images: Images, columns: int) -> Figure:
     """Pictures in rows of `columns`, a grey line between them, as one picture."""
     framed = np.pad(np.asarray(images), ((0, 0), (2, 0), (2, 0)), constant_values=0.5)

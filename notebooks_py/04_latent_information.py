@@ -44,7 +44,6 @@ import itertools
 import platform
 
 import jax
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from scipy.optimize import brentq
@@ -53,6 +52,8 @@ from scipy.stats import multivariate_normal
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 
+# %% cellView="form" jupyter={"source_hidden": true}
+# @title Imports from this project
 from helpers import recipes
 from helpers.exercises import check
 from helpers.explorer import Explorer
@@ -66,7 +67,7 @@ from helpers.information import (
     textbook_rate,
 )
 from helpers.objectives import gaussian_kl, squared_error
-from helpers.plotting import heatmaps, image_rows, use_style
+from helpers.plotting import heatmaps, image_rows, stacked_bars, use_style
 from helpers.shapes import FACTORS, shape_world
 
 use_style()
@@ -425,7 +426,7 @@ noise_table = pd.DataFrame({
 }, index=pd.Index(NOISE_LEVELS, name="share of the sd"))  # fmt: skip
 assert (noise_table["exact I"] < world.entropy_bits + 0.01).all()
 assert (noise_table["exact I"] < noise_table["R"]).all()
-noise_table.round(2)
+noise_table.round(3)
 
 # %% [markdown]
 # With the least noise almost nothing is lost, and $R$ says almost three times the bits that an image
@@ -461,27 +462,17 @@ pd.DataFrame(forced | {"textbook rate": textbook}, ["VAE"]).round(2)
 
 # %% cellView="form" jupyter={"source_hidden": true}
 # @title Figure: the accounts as bars
-parts = ["mutual_information", "granularity", "excess_dependence", "negentropy", "prior_mismatch"]
-bars = {
-    f"AE, noise {share:g} sd": audit for share, audit in zip(NOISE_LEVELS, ae_audits, strict=True)
+terms = ["mutual_information", "granularity", "excess_dependence", "negentropy", "prior_mismatch"]
+accounts_of = {
+    f"AE, noise {share:g} sd": a for share, a in zip(NOISE_LEVELS, ae_audits, strict=True)
 }
-bars["VAE"] = vae_audit
-fig, ax = plt.subplots(figsize=(8.5, 3.6))
-left = np.zeros(len(bars))
-looks = [("#0072B2", ""), ("0.82", ""), ("#D55E00", "//"), ("#009E73", ".."), ("#F0E442", "xx")]
-for part, (colour, hatch) in zip(parts, looks, strict=True):
-    widths = np.array([np.maximum(np.sum(getattr(audit, part)), 0) for audit in bars.values()])
-    widths[:-1] *= part != "prior_mismatch"  # the AE pays nothing to the prior
-    label = {"mutual_information": "information I", "prior_mismatch": "mismatch (VAE only)"}
-    label = label.get(part, part.replace("_", " "))
-    ax.barh(list(bars), widths, left=left, color=colour, hatch=hatch, ec="w", lw=0.5, label=label)
-    left += widths
-ax.axvline(world.entropy_bits, color="k", ls="--", lw=1.2)
-ax.annotate("13 bits in an image", (world.entropy_bits, 1.01), (3, 0), fontsize=9, va="bottom",
-            xycoords=("data", "axes fraction"), textcoords="offset points")  # fmt: skip
-ax.invert_yaxis()
-ax.set(xlabel="bits per image")
-ax.legend(fontsize=9, loc="lower right")
+accounts_of["VAE"] = vae_audit
+bars = pd.DataFrame({name: {term.replace("_", " "): np.sum(getattr(audit, term)) for term in terms}
+                     for name, audit in accounts_of.items()}).T  # fmt: skip
+bars.loc[bars.index != "VAE", "prior mismatch"] = 0  # the AE pays nothing to the prior
+fig = stacked_bars(bars, x_label="bits per image")
+fig.axes[0].axvline(world.entropy_bits, color="k", ls="--", lw=1.2)
+fig.axes[0].text(world.entropy_bits, -0.7, " 13 bits in an image", fontsize=9)
 save_figure(fig, "04_accounts",
     "Stacked bars of bits per image: information, granularity, excess dependence, negentropy and "
     "mismatch, for the AE at several noise levels and for the VAE. The less noise, the longer the "
@@ -518,7 +509,7 @@ source_table.round(2)
 
 # %% [markdown]
 # The rate $R$ depends on means and variances only, and hardly changes. With more images the
-# information grows, and the granularity falls by as much. The code has places for the pictures
+# information grows, and the granularity falls by about as much. The code has places for the pictures
 # between the grid points. In our world of 8,192 images nobody sends them.
 #
 # ## 7. What the bits mean
@@ -812,8 +803,9 @@ say(f"""
   negentropy and {vae_audit.prior_mismatch.sum():.2f} of mismatch.
 - The excess dependence of the AE is {dependence.min():.2f} to {dependence.max():.2f} bits, the most
   at noise {dependence.idxmax():g} sd.
-- The **channel rate** of the AE is {too_high.min():.2f} to {too_high.max():.2f} bits too high, mostly
-  by granularity. For the VAE, the textbook formula with the mean noise says {textbook:.2f}.
+- The **channel rate** of the AE is {too_high.min():.2f} to {too_high.max():.2f} bits too high: by
+  granularity where the noise is small, by dependence where it is large. For the VAE, the textbook
+  formula with the mean noise says {textbook:.2f}.
 - The VAE's code tells {", ".join(f"{vae_bits.loc['all', f]:.2f} bits of {f}" for f in FACTORS)}.
   Its MIG is {vae_mig:.2f}, that of the AE {ae_mig:.2f}.
 - The VAE's decoder errs by {vae_distortion:.2f}, the best decoder of the same codes by

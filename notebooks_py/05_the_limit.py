@@ -54,7 +54,7 @@ from helpers.handmade import hand_made, measure
 from helpers.information import bayes_decode, rate_audit
 from helpers.limits import blahut_arimoto, image_rate_distortion
 from helpers.objectives import gaussian_kl
-from helpers.plotting import SHAPE_COLOURS, curves, heatmaps, plain_log, use_style
+from helpers.plotting import SHAPE_COLOURS, curves, heatmaps, plain_log, stacked_bars, use_style
 from helpers.shapes import shape_world
 
 use_style()
@@ -385,21 +385,10 @@ np.testing.assert_allclose(models[causes].sum(axis=1), models["gap"], atol=0.05)
 # %% cellView="form" jupyter={"source_hidden": true}
 # @title Figure: the causes of the gap
 over_c = models[models["group"] == "VAE"].sort_values("c")
-fig, ax = plt.subplots(figsize=(8.5, 4))
-ends_of_bars = np.zeros(len(over_c))
-names = [f"c = {row.c:g}, error {row.distortion:.1f}" for row in over_c.itertuples()]
-looks = [("0.82", ""), ("#D55E00", "//"), ("#009E73", ".."), ("#F0E442", "xx"), ("#0072B2", ""),
-         ("#56B4E9", "\\\\")]  # fmt: skip
-for cause, (colour, hatch) in zip(causes, looks, strict=True):
-    widths = over_c[cause].clip(lower=0).to_numpy()  # an excess a little below 0 is not drawn
-    label = cause.replace("_", " ")
-    ax.barh(
-        names, widths, left=ends_of_bars, color=colour, hatch=hatch, ec="w", lw=0.5, label=label
-    )
-    ends_of_bars += widths
-ax.invert_yaxis()
-ax.set(xlabel="bits per image over the limit")
-ax.legend(fontsize=9, loc="lower right")
+shown = ["encoder", "granularity", "excess_dependence", "negentropy", "prior_mismatch", "decoder"]
+bars = over_c[shown].rename(columns=lambda name: name.replace("_", " "))
+bars.index = [f"c = {row.c:g}, error {row.distortion:.1f}" for row in over_c.itertuples()]
+fig = stacked_bars(bars, x_label="bits per image over the limit")
 save_figure(fig, "05_causes",
     "Stacked bars of the bits over the limit for VAEs at ten values of c. At small c the bars are "
     f"long, up to {over_c['gap'].max():.1f} bits, and mostly granularity; at large c they are short, "
