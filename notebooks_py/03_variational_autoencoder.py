@@ -385,6 +385,7 @@ assert np.isclose(loss_by_hand, of_helper, rtol=1e-3)
 progress = np.minimum(np.arange(EPOCHS) / (0.7 * EPOCHS), 1)
 c_of_epoch = recipes.C_START * (recipes.C / recipes.C_START) ** progress
 losses = [Partial(vae_loss, c=c, beta=1.0) for c in c_of_epoch]  # one for each epoch
+final_c = c_of_epoch[-1]
 assert np.allclose(jax.tree.leaves(losses), jax.tree.leaves(recipes.vae_losses(EPOCHS)))
 print("c in each epoch:", c_of_epoch.round(2))
 
@@ -418,7 +419,6 @@ print(f"KL on the world {kl_bits:.1f} bits; an image holds {world.entropy_bits:g
 
 # %% cellView="form" jupyter={"source_hidden": true}
 # @title Figure: the training
-final_c = c_of_epoch[-1]
 constant = 784 / 2 * np.log(2 * np.pi * final_c)
 for side in ("", "test_"):
     loss_at_final_c = history[f"{side}squared_error"] / (2 * final_c) + history[f"{side}kl"]
@@ -497,11 +497,11 @@ bounds.describe().loc[["mean", "min", "max"]].round(1)
 #
 # How rare is a *good* draw of the prior, one that serves as well as a draw of the posterior? We call
 # a picture good for an image if its squared error is below that of nine in ten of the image's
-# posterior draws. The two lines above the table give the answer.
-# A good draw is rarer than one in $2^{13}$: it must be nearer to its image than just nearest. It is
-# less rare than one in $2^{\mathrm{KL}}$. The KL says how rare draws from the cloud of *our* posterior
-# are under the prior. The true posterior is a wider cloud than this Gaussian, as the gap shows, and
-# draws from all of it are good.
+# posterior draws. The two lines above the table give the answer. A good draw is rarer than one in
+# $2^{13}$, because it must be nearer to its image than just nearest. But it is less rare than one in
+# $2^{\mathrm{KL}}$. The KL tells how rare draws from the cloud of *our* posterior are under the prior.
+# The true posterior is a wider cloud than this Gaussian (that is what the gap measures), and draws
+# from all of it are good.
 #
 # ## 8. One image, many draws
 #
@@ -649,12 +649,13 @@ save_figure(
 #   draw of the prior falls between them, and hardly a sample is valid.
 # - **Only KL** makes every posterior the prior. No bit passes, and its decoder gets no gradient. It
 #   stays as it was initialised, near the mean image.
-# - **Both** keep the codes where the prior is and still tell the images apart. The error is hardly
-#   larger than with the reconstruction alone, and far more of the samples are valid. A larger $c$ buys fewer bits,
-#   at a larger error.
+# - **Both** keep the codes where the prior is and still tell the images apart. With $c = 0.1$ the error
+#   is hardly larger than with the reconstruction alone, and far more samples are valid. A larger $c$
+#   spends fewer bits, at a larger error.
 #
-# These models are small and briefly trained, so few samples are valid even with both terms. The
-# headline model is wider, and it learned longer, from more images.
+# These are models of one seed, with narrow networks, few training images and few epochs. So less than
+# half of the samples are valid even with both terms. The headline model is wider, and it learned
+# longer, from more images.
 
 # %% [markdown]
 # ## 11. Generation
@@ -688,8 +689,9 @@ save_figure(
 
 # %% [markdown]
 # The VAE's invalid pictures, in the last row, are not noise. Most look like something between two
-# kinds of shape, or like a shape that is too large. For every sample of the VAE the judge names the nearest shape and its size. Here is the share of valid
-# samples by these, with the sizes rounded to whole pixels:
+# kinds of shape, or like a shape that is too large. For every sample of the VAE the judge names the
+# nearest shape and its size. Here is the share of valid samples by these, with the sizes rounded to
+# whole pixels:
 
 # %%
 nearest_sizes = np.clip(np.round(judged["VAE"].size), 3, 6)
@@ -700,7 +702,7 @@ by_kind = by_kind.fillna(0)
 by_kind.round(2)
 
 # %% [markdown]
-# For most kinds about nine in ten are valid. The largest squares do worst, although the judge's 5 %
+# For most kinds nine in ten or more are valid. The largest squares do worst, although the judge's 5 %
 # of a picture's energy allow a large shape more error than a small one (notebook 02).
 #
 # "Only a VAE can generate", some texts say. This holds for $\mathcal N(0, I)$, for which the VAE was
@@ -725,8 +727,8 @@ still = save_figure(fig, "03_manifold", alt)
 Explorer(model, world.images[::1024], still)
 
 # %% [markdown]
-# From left to right the shape grows. From top to bottom it changes and moves. Each latent holds parts
-# of several factors, and in between the shapes turn into one another.
+# From left to right the shapes grow. From top to bottom they move down a little, and one kind turns
+# into another. So a latent need not be one factor. Notebook 04 measures which latent holds what.
 #
 # ## 12. Interpolation and merging
 #
@@ -782,29 +784,28 @@ save_figure(
 # parents of *another* pair, of which they know nothing.
 
 # %%
-middle = 4  # of the nine steps
+in_middle = slice(4 * N_PAIRS, 5 * N_PAIRS)  # step 4 of 0 to 8
 merged = {}
-for name in models:
-    near = [part.reshape(9, N_PAIRS)[middle] for part in judged_walks[name][1:5]]
-    valid = judged_walks[name].valid().reshape(9, N_PAIRS)[middle]
-    for label, other in (("", pairs), (", null", np.roll(pairs, 1, axis=1))):
-        parents = world.factors[other][:, valid]  # (2, valid pairs, factors)
-        halfway = parents[:, :, 1:3].mean(0)
-        reach = np.linalg.norm(parents[0, :, 1:3] - halfway, axis=1)
-        place = np.stack([near[1], near[2]], axis=1)[valid]
+for name, near in judged_walks.items():
+    valid = near.valid()[in_middle]
+    shape = near.shape[in_middle][valid]
+    place = np.stack([near.x, near.y], axis=1)[in_middle][valid]
+    for label, of in (("", pairs), (", null", np.roll(pairs, 1, axis=1))):
+        first, second = world.factors[of][:, valid]  # of each pair, (valid pairs, factors)
+        halfway = (first + second)[:, 1:3] / 2
+        reach = np.linalg.norm(first[:, 1:3] - halfway, axis=1)
         off = np.linalg.norm(place - halfway, axis=1)[reach > 0] / reach[reach > 0]
-        like_parent = (near[0][valid] == parents[:, :, 0]).any(0)
-        merged[name + label] = [valid.mean(), like_parent.mean(), np.median(off)]
-labels = ["valid", "shape of a parent, of the valid", "distance from halfway"]
+        of_parent = (shape == first[:, 0]) | (shape == second[:, 0])
+        merged[name + label] = [valid.mean(), of_parent.mean(), np.median(off)]
+labels = ["valid", "of the valid: shape of a parent", "distance from halfway"]
 merged = pd.DataFrame(merged, index=labels).T
 merged.round(2)
 
 # %% [markdown]
-# In the first figure, each walk keeps to shapes of the world for most of its way. Over all pairs, the
-# VAE's pictures stay valid in the middle far more often than the autoencoder's. As for the merged pictures: there are no
-# blends of two shapes in a valid picture, by definition. It shows a parent's shape clearly more often
-# than the null, and it lies near halfway. So merging averages the places, and chooses a shape. This
-# holds for both kinds of model.
+# On the way between two images, the VAE's pictures stay valid far more often than the autoencoder's.
+# A valid merged picture has the shape of a parent clearly more often than the null, and it lies near
+# halfway. So merging averages the places and mostly takes over a shape. This holds for both kinds of
+# model.
 #
 # ## 13. Over seeds: is the VAE the better model?
 #
@@ -932,21 +933,23 @@ pd.DataFrame(grid_rows, index=grid_columns).T.round(2)
 #
 # ## 15. Where the sources err
 #
-# This walk follows two unpublished texts, and the studies repeat three more. All five derive what
-# part A derives. They err in some places, which are easy to take over:
+# This walk follows two unpublished texts, and the studies repeat three more. All five give the theory
+# of part A, in whole or in part. In some places they err, and such errors are easily taken over:
 #
 # - **James Thompson, *AIML 425 Assignment 3*.** Equation 9 sets the form that is to be *maximised*
 #   equal to a loss that is minimised. Its loss, squared error plus $\beta$ KL, belongs to $c = 1/2$.
 #   Below equation 5 $\sigma$ is called a variance. The text expects a VAE's latent space to be "valid
-#   everywhere", and that only a VAE can generate: sections 11 and 13 measure both.
+#   everywhere", and that only a VAE can generate: sections 11 and 13 measure both. Notebook 04 has
+#   what concerns its formula of the rate.
 # - **Kamal Mammadov, *Autoencoder and Variational Autoencoders*, slides, 2024.** The KL is printed
-#   with the wrong sign and added to the loss (section 3). $\sigma$ is once called a variance. The slides say
-#   that probabilistic codes generalise better, resist small changes better, and that deterministic
+#   with the wrong sign and added to the loss (section 3). $\sigma$ is once called a variance. The
+#   slides say that probabilistic codes generalise better and are more robust, and that deterministic
 #   codes allow no smooth transitions: sections 12 to 14 measure all three.
 # - **Songlin Zhao, *Variational Autoencoders*, 2023.** The last line of the derivation sums over $L$
 #   draws without the $1/L$. This sum grows with $L$ and drowns the KL (section 2). The softplus
 #   $\log(1 + e^h)$, which makes the variance positive, is said to map to $[0, 1]$. It maps to
-#   $(0, \infty)$: the softplus of 5 is 5.007. A hidden layer has 20 units in the text and 10 in the printed network.
+#   $(0, \infty)$: the softplus of 5 is 5.007. A hidden layer has 20 units in the text, and 10 in the
+#   printed network.
 # - **Edvinsson, Granström, Johansson and Lindholm, *Project 1.2 Variational Autoencoders*, 2025.** The
 #   bound is written as $-\mathrm{KL}(q(z|x)\Vert p(z)) + \log p(x)$. With the KL to the true
 #   posterior this would be right (section 2). With the KL to the prior, the expectation of
@@ -977,11 +980,11 @@ say(f"""
   {of_ae["valid, N(0, I)"]:.0%}.
 - With a mixture of Gaussians fitted to its codes, the autoencoder draws {of_ae[mixture_row]:.0%}
   valid shapes, the VAE {of_vae[mixture_row]:.0%}: to generate takes a density of codes, not a VAE.
-- Neither rebuilds the world better for certain: over five seeds the squared errors differ by
-  {difference:.2f} ± {its_error:.2f} (standard error).
+- Which of the two rebuilds the world better is undecided: over five seeds the VAE's squared error is
+  {difference:.2f} ± {its_error:.2f} higher (mean and standard error of the paired differences).
 - The VAE is worse at: {listed(clear & ~better)}.
-- Its KL is {kl_bits:.1f} bits for images of {world.entropy_bits:g} bits. Something
-  in it is not information. Notebook 04 asks what.
+- The VAE's KL is {kl_bits:.1f} bits for images of {world.entropy_bits:g} bits. Something in it is
+  not information. Notebook 04 asks what.
 """)
 
 # %% [markdown]
