@@ -59,7 +59,7 @@ from helpers.generation import coverage, fit_density, interpolate, nearest_shape
 from helpers.objectives import autoencoder_loss, denoising_loss, squared_error
 from helpers.optimizers import warmup_stable_decay
 from helpers.plotting import curves, evenly, image_rows, panels, schema, use_style
-from helpers.shapes import SHAPES, SIDE, SIGNED_DISTANCES, SIZES, random_shapes, render, shape_world
+from helpers.shapes import SHAPES, SIDE, SIGNED_DISTANCES, random_shapes, render, shape_world
 from helpers.training import fit
 
 use_style()
@@ -110,9 +110,9 @@ training_images.shape, few_images.shape, world.images.shape
 #
 # How should a network put out an image? The obvious way is one number for every pixel. But
 # neighbouring pixels are nearly always alike, so this wastes weights. A rectangle can be told in a
-# shorter way: say in which *rows* it lies and in which *columns*, and multiply. If $r$ is a list of
-# 28 numbers for the rows and $c$ one for the columns, the image with the pixels $r_i c_j$ is called
-# an **outer product**.
+# shorter way: say in which *rows* it lies and in which *columns*, and multiply. If $f$ is a list of
+# 28 numbers for the rows and $g$ one for the columns, the image with the pixels $f_i\, g_j$ is
+# called an **outer product**.
 #
 # Every image is a sum of outer products. The *singular value decomposition* (SVD) finds, for each
 # number of products $K$, the sum that comes nearest to the image, and the squared singular values
@@ -135,7 +135,7 @@ svd_table.round(2).rename_axis(columns="% missing, by the number of products")
 # shape. So our decoder puts out $K = 8$ row profiles and 8 column profiles of 28 numbers each: 448
 # numbers in place of 784. Their products are summed to
 #
-# $$ a_{ij} = \sum_{k=1}^{K} r_{ki}\, c_{kj} + b_{ij} , $$
+# $$ a_{ij} = \sum_{k=1}^{K} f_{ki}\, g_{kj} + b_{ij} , $$
 #
 # where the *bias image* $b$ is learned too. A pixel must lie between 0 and 1, but $a_{ij}$ can be
 # any number. So the *sigmoid* $\sigma(a) = 1 / (1 + e^{-a})$ turns it into a brightness. The number
@@ -249,14 +249,13 @@ save_figure(schema(stages), "02_schema", alt)
 #
 # ## 2. The loss, and what it says as a probability
 #
-# The autoencoder shall give back what it gets. We minimise the squared error, **summed over the
+# The autoencoder should give back what it gets. We minimise the squared error, **summed over the
 # pixels** of an image and averaged over images:
 #
-# $$ \mathcal L = E\,\lVert x - D(E(x)) \rVert^2 . $$
+# $$ \mathcal L = \operatorname*{mean}_x\, \lVert x - D(E(x)) \rVert^2 . $$
 #
-# (The first $E$ is the mean over the data.) A mean over pixels would only divide by 784 here. But
-# notebook 03 adds a second term, and then the division would silently change the balance of the
-# two.
+# A mean over pixels would only divide by 784 here. But notebook 03 adds a second term, and then the
+# division would silently change the balance of the two.
 
 
 # %%
@@ -284,8 +283,8 @@ print(f"untrained: squared error {untrained_error:.2f} per image")
 # **training an autoencoder is maximum likelihood, with the code $z = E(x)$ taken as known.**
 #
 # **This leaves out $p(z)$.** The model says which image comes from a code, but not which codes
-# there are. So it has nothing from which we could draw new codes. Section 10 shows what follows, and
-# notebook 03 mends it.
+# there are. So it has nothing from which we could draw new codes. Section 10 shows what follows,
+# and notebook 03 mends it.
 #
 # ## 3. Training
 #
@@ -356,7 +355,7 @@ fit_history
 # **The recipe.** The learning rate of the models below follows a *schedule*: it rises from 0 to its
 # peak over the first 2 % of the steps, stays there, and falls back to 0 over the last 40 %. At the
 # end small steps find the bottom. The peak is the best of those that we tried on a further random
-# draw. And the headline model has three starts of three epochs each, of which the best goes on.
+# draw. The headline model has three starts of three epochs each, and the best of them goes on.
 
 # %%
 headline_recipe = {
@@ -473,8 +472,8 @@ arm_table.round(1)
 
 # %% [markdown]
 # The start decides, and the schedule does not: from grey all fall into black with or without it,
-# and from the mean image all learn with or without it. (These are errors during the second epoch;
-# for longer trainings the schedule helps a little, which is why we keep it.)
+# and from the mean image all learn with or without it. (We keep the schedule for its falling end,
+# which the next section shows.)
 #
 # ## 5. The headline model
 #
@@ -583,10 +582,10 @@ save_figure(fig, "02_latent_sizes", alt)
 
 # %% [markdown]
 # The autoencoder beats PCA at every size, because the world is a curved surface in the space of
-# pixels, and PCA can only lay flat planes through it. Each doubling up to four latents, the number
-# of factors, gains a lot. Eight latents gain little or nothing: the image has no more to tell. The
-# single marker is the headline model with four latents. It is wider and trained longer on more
-# images, and this gains far more than further latents do.
+# pixels, and PCA can only lay flat planes through it. Up to four latents, the number of factors,
+# each doubling halves the error of the autoencoder or nearly so. Four more latents gain these small
+# models little or nothing. The single marker is the headline model with four latents. It is wider,
+# and trained longer and on more images, and this gains far more than further latents do.
 #
 # ## 7. A look at the codes
 #
@@ -610,9 +609,8 @@ for row, (column, name) in enumerate([(1, "x"), (2, "y")]):
     axes[row, 0].set_ylabel("$z_2$")
     fig.colorbar(dots, ax=axes[row], label=f"{name} (pixels)", aspect=12)
 alt = (
-    "Eight panels in the plane of two latents, a column for each shape, all images of size 4.5. In "
-    "the upper row x is the colour, in the lower row y. Each shape covers a crumpled sheet on which "
-    "both change gradually."
+    "Eight panels in the plane of two latents, a column for each shape, all images of size 4.5. "
+    "In the upper row x is the colour, in the lower row y. Each shape covers a folded sheet."
 )
 save_figure(fig, "02_latent_plane", alt)
 
@@ -697,14 +695,15 @@ calibration.rename_axis(columns="share valid, by the allowed residual share").ro
 
 # %%
 rebuilt_verdict = nearest_shape(reconstructions)
-shape_of = np.array(SHAPES)[world.factors[:, 0].astype(int)]
 by_image = pd.DataFrame({
+    "shape": np.array(SHAPES)[world.factors[:, 0].astype(int)],
+    "size": world.factors[:, 3],
     "squared error": errors,
     "error that passes": 0.05 * (world.images**2).sum((1, 2)),
     "share valid": rebuilt_verdict.valid(),
 })  # fmt: skip
-by_kind = by_image.groupby([shape_of, world.factors[:, 3]]).mean()
-by_kind.rename_axis(["shape", "size"]).unstack().T.unstack(0).T.round(2)
+by_kind = by_image.pivot_table(index="shape", columns="size").stack(0, future_stack=True)
+by_kind.round(2)
 
 # %% [markdown]
 # The judge is strict with small shapes and mild with large ones: 0.34 of squared error pass on the
@@ -713,9 +712,9 @@ by_kind.rename_axis(["shape", "size"]).unstack().T.unstack(0).T.round(2)
 # ## 9. Removing noise
 #
 # A **denoising autoencoder** sees an image with noise, $\tilde x = x + s\,\varepsilon$ with
-# $\varepsilon \sim \mathcal N(0, I)$, and has to give back the clean one. It minimises
-# $E\,\lVert x - D(E(\tilde x)) \rVert^2$ (Vincent et al. 2008). Only the input of the loss changes.
-# `denoising_loss` does this.
+# $\varepsilon \sim \mathcal N(0, I)$, and has to give back the clean one. It minimises the mean of
+# $\lVert x - D(E(\tilde x)) \rVert^2$ (Vincent et al. 2008). Only the input of the loss changes.
+# `denoising_loss` is this loss.
 #
 # We train one denoising autoencoder for each noise level, and hold it against the plain one of the
 # same size and recipe. Both see the same noisy images of the world, and the clean ones are the
@@ -835,10 +834,14 @@ save_figure(image_rows(sample_rows, titles=sample_titles, valid=sample_marks), "
 
 # %%
 prior_verdict = judged["N(0, I)"]
-sizes = pd.cut(prior_verdict.size, np.linspace(SIZES[0], SIZES[-1], 5), include_lowest=True)
-shapes = np.array(SHAPES)[prior_verdict.shape]
-by_kind = pd.Series(prior_verdict.valid()).groupby([shapes, sizes], observed=False)
-pd.concat({"samples": by_kind.size().unstack(), "share valid": by_kind.mean().unstack().round(2)})
+prior_samples = pd.DataFrame({
+    "nearest shape": np.array(SHAPES)[prior_verdict.shape],
+    "its size": pd.cut(prior_verdict.size, [2, 3, 4, 5, 6.01], right=False),
+    "share valid": prior_verdict.valid(),
+})  # fmt: skip
+sample_kinds = prior_samples.groupby(["nearest shape", "its size"], observed=False)["share valid"]
+sample_table = pd.DataFrame({"samples": sample_kinds.size(), "share valid": sample_kinds.mean()})
+sample_table.unstack().round(2)
 
 # %% [markdown]
 # READING
@@ -886,8 +889,8 @@ for index, name in enumerate(SHAPES):
     typical[name] = of_shape[len(of_shape) // 2]
 walks = {}
 for one, other in (("square", "triangle"), ("circle", "cross")):
-    ends = codes[typical[one]], codes[typical[other]]
-    walks[f"{one}\nto {other}"] = interpolate(model, *ends, 9)
+    from_code, to_code = codes[typical[one]], codes[typical[other]]
+    walks[f"{one}\nto {other}"] = interpolate(model, from_code, to_code, 9)
 circle_image, cross_image = world.images[typical["circle"]], world.images[typical["cross"]]
 walks["circle to cross\nin pixels"] = np.linspace(circle_image, cross_image, 9)
 walk_marks = {name: nearest_shape(images).valid() for name, images in walks.items()}
@@ -905,11 +908,10 @@ save_figure(image_rows(walks, valid=walk_marks), "02_interpolation", alt)
 
 # %%
 merging = measures.merging(model, world, jax.random.key(SEED + 7))
-merge_table = pd.DataFrame({
-    "valid": [merging["merged_validity"], np.nan],
-    "of these: shape of a parent": [merging["merged_parent_shape"], merging["merged_parent_shape_null"]],
-    "median distance from halfway": [merging["merged_place"], merging["merged_place_null"]],
-}, index=["merged", "null"])  # fmt: skip
+asked = ["valid", "of these: shape of a parent", "median distance from halfway"]
+measured = [merging["merged_" + name] for name in ("validity", "parent_shape", "place")]
+null = [np.nan, merging["merged_parent_shape_null"], merging["merged_place_null"]]
+merge_table = pd.DataFrame({"merged": measured, "null": null}, index=asked)
 merge_table.round(2)
 
 # %% [markdown]
