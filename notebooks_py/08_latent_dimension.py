@@ -21,7 +21,7 @@
 # *Before you start:* you need notebook 03. The terms of all notebooks are in the
 # [glossary](https://github.com/latent-bits/latent-bits/blob/main/notebooks/README.md#glossary).
 # Cells of which you see only a title are folded: they import, draw or save.
-# *Time to run:* about twenty minutes on two cores, nearly all of it training.
+# *Time to run:* about a quarter of an hour on two cores, nearly all of it training.
 
 # %% cellView="form" jupyter={"source_hidden": true}
 # @title Set-up: find this project's helpers, or fetch them, as in Colab
@@ -164,15 +164,15 @@ loss, _ = cross_entropy_vae_loss(untrained, x, key)
 assert np.isclose(loss, error + kl, rtol=1e-5)
 
 # %% [markdown]
-# Now we train every size. The AE has the same layers and the same budget, and is trained by
-# cross-entropy, too. `measure_group` computes what the next sections show.
+# Now we train a VAE of every size, and one AE with 20 latents. The AE has the same layers and the same
+# budget, and is trained by cross-entropy, too. `measure_group` computes what the next sections show.
 
 # %%
-vaes, histories, aes = {}, {}, {}
-training = {"images": images, "test_images": test_images, "seed": SEED}
+vaes, histories = {}, {}
+training = {"images": images, "test_images": test_images, "seed": SEED, "epochs": EPOCHS}
 for k in SIZES:
-    vaes[k], histories[k] = studies.group_model("VAE", k, **training, epochs=EPOCHS)
-    aes[k], _ = studies.group_model("AE", k, **training, epochs=EPOCHS)
+    vaes[k], histories[k] = studies.group_model("VAE", k, **training)
+ae, _ = studies.group_model("AE", 20, **training)
 
 # %%
 measured = {}
@@ -312,19 +312,19 @@ bounds.rename_axis("latents").round(2)
 pca = PCA(max(SIZES), random_state=0).fit(images.reshape(len(images), -1))
 centred = test_images.reshape(len(test_images), -1) - pca.mean_
 coordinates = centred @ pca.components_.T
-pca_mse, ae_mse = {}, {}
+pca_mse = {}
 for k in (1, 2, 3, 10, 20, 50):
     left_over = centred - coordinates[:, :k] @ pca.components_[:k]
     pca_mse[k] = float((left_over**2).mean())
-for k, model in aes.items():
-    ae_mse[k] = float(squared_error(test_images, model.reconstruct(test_images)).mean()) / 784
 vae_mse = {k: numbers["test_mse_per_pixel"] for k, numbers in measured.items()}
-mse = pd.DataFrame({"PCA": pca_mse, "AE": ae_mse, "VAE": vae_mse})
-mse.loc[list(SIZES)].rename_axis("latents").round(4)
+ae_mse = {20: float(squared_error(test_images, ae.reconstruct(test_images)).mean()) / 784}
+mse = pd.DataFrame({"PCA": pca_mse, "VAE": vae_mse, "AE": ae_mse})
+mse.loc[list(SIZES)].rename_axis("latents").round(4).fillna("")
 
 # %% [markdown]
-# Both networks beat PCA at every size. With two latents the VAE is level with the AE. The more latents,
-# the further it falls behind: the AE puts every latent to use, and the VAE pays for each in bits.
+# Both networks beat PCA. But the VAE gains less and less: from 20 to 50 latents the error of PCA halves,
+# and that of the VAE hardly falls. With 20 latents the AE is better than the VAE, because the VAE pays
+# for every latent in bits and the AE does not.
 #
 # ## 7. Which latents are used?
 #
@@ -398,7 +398,7 @@ judge, judge_history = studies.classifier(
 )
 pairs = np.random.default_rng(SEED).permutation(len(test_images))[: 2 * N_PAIRS].reshape(2, -1)
 one, other = pairs[:, test_labels[pairs[0]] != test_labels[pairs[1]]]
-models = {"AE": aes[20], "VAE": vaes[20]}
+models = {"AE": ae, "VAE": vaes[20]}
 codes = {name: model.codes(test_images) for name, model in models.items()}
 merged = {}
 for name, model in models.items():
@@ -428,10 +428,10 @@ merging.round(3)
 
 # %%
 prior_keys = jax.random.split(jax.random.key(5), 2)
-density = fit_density(aes[20].encode(images), (1,))  # of one Gaussian
+density = fit_density(ae.encode(images), (1,))  # of one Gaussian
 random_pictures = {
-    "AE, z ~ N(0, I)": sample_prior(aes[20], prior_keys[0], N_PAIRS),
-    "AE, z from a fitted Gaussian": aes[20].decode(density.draw(N_PAIRS)),
+    "AE, z ~ N(0, I)": sample_prior(ae, prior_keys[0], N_PAIRS),
+    "AE, z from a fitted Gaussian": ae.decode(density.draw(N_PAIRS)),
     "VAE, z ~ N(0, I)": sample_prior(vaes[20], prior_keys[1], N_PAIRS),
     "real test digits": test_images,
 }
@@ -502,8 +502,8 @@ Image(ROOT / "figures" / "08_further_sizes.png", metadata={"alt": sizes_alt})
 parts = {"only reconstruction": (1, 0), "only KL": (0, 1), "both": (1, 1)}  # weight, beta
 clouds, bits_of_part = {}, {}
 for number, (title, (weight, beta)) in enumerate(parts.items()):
-    settings = {"epochs": SHORT_EPOCHS, "weight": weight, "beta": beta}
-    model, _ = studies.group_model("VAE", 2, **training, **settings)
+    settings = training | {"epochs": SHORT_EPOCHS, "weight": weight, "beta": beta}
+    model, _ = studies.group_model("VAE", 2, **settings)
     code = model.encode(test_images)
     bits_of_part[title] = float(gaussian_kl(*code).mean()) / np.log(2)
     draw_key = jax.random.fold_in(jax.random.key(6), number)
@@ -717,7 +717,8 @@ check("08.3", ...)
 #    noise does it carry as many bits as the VAE pays?
 # 3. Train 50 latents for 500 epochs. Does the test ELBO turn down?
 # 4. Merge the codes of two images of the *same* digit. How often does the judge see another one?
-# 5. Repeat the account of section 7 with 500, 1,000 and 10,000 images. Which lines change, and by how
+# 5. Train the AE with 2, 10 and 50 latents, too. Where does the VAE fall behind it, and by how much?
+# 6. Repeat the account of section 7 with 500, 1,000 and 10,000 images. Which lines change, and by how
 #    much?
 #
 # ## References

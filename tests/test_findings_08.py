@@ -1,7 +1,6 @@
 """What notebook 08 says in words, held against its recorded numbers."""
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from helpers.digits import load_digits
@@ -40,12 +39,12 @@ def test_pca_is_what_it_is_elsewhere(found):
     np.testing.assert_allclose(list(found["pca_test_mse_per_pixel"].values()), known, atol=2e-5)
 
 
-def test_both_networks_beat_pca_and_the_vae_falls_behind(found):
-    kinds = {kind: found[f"{kind}_test_mse_per_pixel"] for kind in ("pca", "ae", "vae")}
-    table = pd.DataFrame(kinds).loc[SIZES]
-    assert (table[["ae", "vae"]].max(axis=1) < table["pca"]).all()
-    assert (table["vae"] / table["ae"]).is_monotonic_increasing
-    assert table.loc["2", "vae"] / table.loc["2", "ae"] == pytest.approx(1, abs=0.05)
+def test_both_networks_beat_pca_and_the_vae_gains_less_and_less(found):
+    pca, vae = (found[f"{kind}_test_mse_per_pixel"] for kind in ("pca", "vae"))
+    assert all(vae[k] < pca[k] for k in SIZES)
+    assert pca["50"] / pca["20"] == pytest.approx(0.5, abs=0.03)
+    assert 0.8 < vae["50"] / vae["20"] < 1
+    assert found["ae_test_mse_per_pixel"]["20"] < vae["20"]
 
 
 def test_a_vae_of_50_latents_leaves_some_unused(found):
