@@ -5,9 +5,10 @@
 #
 # **The source** is a report (S. Zhao 2023). It trains variational autoencoders (VAEs) on MNIST digits
 # and on Fashion-MNIST, with two kinds of network: fully connected layers (an MLP) and convolutions (a
-# CNN). It compares 1, 2, 3 and 20 latents and three balances $c$ of the loss, and it judges generated
-# images by eye. It finds that the CNN is worse with few latents and better with many, that 20 latents
-# generate badly, that a small $c$ makes the samples less diverse, and a large $c$ less authentic.
+# CNN). It compares 1, 2, 3 and 20 latents and three values of $c$, the variance of a pixel, which
+# balances the two parts of the loss. It judges generated images by eye, and finds: the CNN is worse with
+# few latents and better with many; 20 latents generate badly; a small $c$ makes the samples less
+# diverse, and a large $c$ less authentic.
 #
 # **The question:** which of this holds, once each word has a number?
 #
@@ -302,7 +303,7 @@ numbers[[*of_loss, "sure", "class_entropy_bits"]].round(2)
 #
 # $$\mathrm{KL}(q(z)\,\Vert\,\mathcal N(0, I)) = \mathbb E\,\mathrm{KL}(q(z|x)\,\Vert\,\mathcal N(0, I)) - I(X;Z),$$
 #
-# what the code pays less what it tells. We take $q(z)$ from 2,000 test images. And here is a trap, which
+# what the code pays minus what it tells. We take $q(z)$ from 2,000 test images. And here is a trap, which
 # notebook 04 explains: 2,000 images can tell at most $\log_2 2000 = 10.97$ bits. A code that pays more
 # *must* show a divergence of at least the difference, whatever it looks like: its $q(z)$ is a heap of
 # 2,000 narrow bells with holes between them, because we look at 2,000 images only. The column *forced*
@@ -554,8 +555,8 @@ say(f"""
 - The report's losses and claims: {words_counted}. Those about the CNN rest on one seed of it.
 - The judge is sure of {told(sure["MLP", 3])} of the samples with three latents, and of
   {told(sure["MLP", 20])} with twenty.
-- With twenty latents q(z) seems to be {far["MLP", 20]} bits away from the prior, but looking at 2,000
-  images only forces {forced["MLP", 20]} of them.
+- With twenty latents q(z) seems to be {far["MLP", 20]} bits away from the prior. But of these,
+  {forced["MLP", 20]} are forced by counting 2,000 images, whatever the code looks like.
 - At c = {min(BALANCES):g} the nearest real image is a training image in {small_share:.1%} of all
   cases, where {expected:.1%} are expected.
 """)

@@ -4,7 +4,7 @@
 # [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/latent-bits/latent-bits/blob/main/notebooks/08_latent_dimension.ipynb)
 #
 # **The source** is a report of a group (Edvinsson, Granström, Johansson and Lindholm 2025). It trains an
-# autoencoder (AE) and a variational autoencoder (VAE) on MNIST digits, with 2, 10, 20 and 50 latents. It
+# autoencoder (AE), and variational autoencoders (VAEs) with 2, 10, 20 and 50 latents, on MNIST digits. It
 # prints a table of ELBOs and concludes: more latents help up to 20; with 2 the training is slow and
 # unsteady; with 50 it overfits; random codes decode to a digit with the VAE only; and the mean of two
 # codes gives one of the parents with the VAE and a blend with the AE.
@@ -70,12 +70,13 @@ from helpers.objectives import (
 
 plotting.use_style()
 
-# %% nbmake={"mock": {"EPOCHS": 2, "JUDGE_EPOCHS": 1, "N_PAIRS": 100, "N_TEST": 500, "N_TRAIN": 2000, "SHORT_EPOCHS": 1}}
+# %% nbmake={"mock": {"EPOCHS": 2, "JUDGE_EPOCHS": 1, "N_AUDIT": 300, "N_BOUND": 20, "N_PAIRS": 100, "N_TEST": 500, "N_TRAIN": 2000, "SHORT_EPOCHS": 1}}
 SIZES = (2, 10, 20, 50)  # latents, as in the report
 EPOCHS = studies.GROUP_EPOCHS  # 50, as in the report
 SHORT_EPOCHS = 10  # of the side experiments
 JUDGE_EPOCHS = 10
 N_TRAIN, N_TEST = 60_000, 10_000
+N_BOUND = 1000  # test images whose likelihood is bounded
 N_AUDIT = 2000  # test images whose codes are accounted for
 N_PAIRS = 1000  # pairs of codes that are merged and judged
 SEED = 0
@@ -177,7 +178,7 @@ ae, _ = studies.group_model("AE", 20, **training)
 # %%
 measured = {}
 for k, size_key in zip(SIZES, jax.random.split(jax.random.key(3), len(SIZES)), strict=True):
-    measured[k] = studies.measure_group(vaes[k], histories[k], test_images, size_key)
+    measured[k] = studies.measure_group(vaes[k], histories[k], test_images, size_key, N_BOUND)
 elbos = pd.DataFrame(measured).T
 elbos = elbos[["final_train_elbo", "final_test_elbo", "average_train_elbo", "average_test_elbo"]]
 elbos = elbos.astype(float).assign(report_final=report["final"], report_average=report["average"])
@@ -194,7 +195,7 @@ apart = elbos["final_test_elbo"] - elbos["report_final"]
 their_rise = report.loc[2, "final"] - report.loc[2, "average"]
 our_rise = elbos.loc[2, "final_test_elbo"] - elbos.loc[2, "average_test_elbo"]
 say(
-    "Our final test ELBO less the report's, in nats: "
+    "Our final test ELBO minus the report's, in nats: "
     + ", ".join(f"**{difference:+.1f}** with {k}" for k, difference in apart.items())
     + f" latents. With 2 latents the report's final ELBO is only {their_rise:.1f} above its average, "
     f"and ours {our_rise:.1f}: the report's run hardly improved after its first epochs."
@@ -234,10 +235,10 @@ save_figure(
 # "Plateau beyond 20", "fluctuations with 2", "overfitting with 50" and "2 converges more slowly" all
 # hang on small differences. The table shows means over seeds:
 #
-# - *train - test*: the final train ELBO less the test ELBO. (The train ELBO is a mean over the last
+# - *train - test*: the final train ELBO minus the test ELBO. (The train ELBO is a mean over the last
 #   epoch, in which the weights still move, so this is a few hundredths of a nat too small.)
 # - *wobble*: how far the test ELBO strays from a straight line over the last ten epochs.
-# - *lost since best*: the best test ELBO of all epochs less the last one.
+# - *lost since best*: the best test ELBO of all epochs minus the last one.
 # - *epochs to 5 nats*: after how many epochs the test ELBO comes within 5 nats of its end.
 
 # %%
@@ -378,7 +379,7 @@ say(
     f"which means that every test image has a place of its own. Of the rest, "
     f"**{accounts[20].granularity:.1f} bits are granularity** and {accounts[20].excess_dependence:.1f} "
     f"excess dependence. So 2,000 images cannot say how much a code of 20 latents tells about digits "
-    f"in general; they can say that it does not repeat itself much."
+    f"in general."
 )
 
 # %% [markdown]
@@ -424,7 +425,7 @@ merging.round(3)
 # it cannot tell whether the report's eye was right.
 #
 # Now random codes. The AE has no prior, so we try two: $\mathcal N(0, I)$, as for the VAE, and a
-# Gaussian that is fitted to its codes. The null are test digits whose pixels are shuffled.
+# Gaussian that is fitted to its codes. The null is test digits whose pixels are shuffled.
 
 # %%
 prior_keys = jax.random.split(jax.random.key(5), 2)
