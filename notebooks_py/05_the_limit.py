@@ -139,7 +139,7 @@ print(
 # steps in turn with those of Blahut and Arimoto, and merges reproductions that meet.
 
 # %%
-slopes = [1.5, 0.8, 0.5, 0.35, 0.25, 0.18, 0.13, 0.1, 0.08, 0.06]
+slopes = [1, 0.5, 0.3, 0.2, 0.13, 0.09]
 fixed = blahut_arimoto(d, slopes, tolerance=1e-3)
 free = image_rate_distortion(sources, slopes)
 cost = {"fixed": fixed["rate"] * np.log(2) + fixed["slope"] * fixed["distortion"]}
@@ -255,7 +255,7 @@ hand_log_variance = 2 * np.log(np.stack(hand_deviations, axis=1))
 
 # %%
 audit_key, z_key = jax.random.split(jax.random.key(15))
-hand_audit = rate_audit(hand_mean, hand_log_variance, key=audit_key, draws=2, sample=2048)
+hand_audit = rate_audit(hand_mean, hand_log_variance, key=audit_key, draws=2, sample=1024)
 hand_noise = np.asarray(jax.random.normal(z_key, hand_mean.shape))
 hand_z = hand_mean + np.exp(hand_log_variance / 2) * hand_noise
 decoded = bayes_decode(hand_mean, hand_log_variance, images, hand_z).reconstruction
