@@ -290,6 +290,44 @@ def panels(
     return fig
 
 
+def heatmaps(tables: dict[str, pd.DataFrame], *, label: str, top: float = 1) -> Figure:
+    """Tables of numbers side by side, each number written into its coloured field.
+
+    Args:
+        tables: by title; the rows and columns are named by index and columns.
+        label: of the colour bar.
+        top: of the scale, which starts at 0.
+    """
+    fig, axes = plt.subplots(1, len(tables), figsize=(8.5, 3), squeeze=False)
+    for ax, (title, table) in zip(axes.flat, tables.items(), strict=True):
+        picture = ax.imshow(table, vmin=0, vmax=top, cmap="cividis", aspect="auto")
+        for (i, j), value in np.ndenumerate(table):
+            text = f"{round(value, 2) + 0.0:.2f}"  # + 0.0: no minus before a zero
+            ax.text(j, i, text, ha="center", va="center", color="w" if value < top / 2 else "k")
+        ax.set_xticks(range(table.shape[1]), table.columns)
+        ax.set_yticks(range(len(table)), table.index)
+        ax.set_title(title)
+        ax.grid(False)
+    fig.colorbar(picture, ax=axes, label=label)
+    return fig
+
+
+def stacked_bars(table: pd.DataFrame, *, x_label: str) -> Figure:
+    """A bar for each row of a table, its columns one after the other (what is below 0 as 0)."""
+    looks = [("#0072B2", ""), ("0.82", ""), ("#D55E00", "//"), ("#009E73", ".."), ("#F0E442", "xx"),
+             ("#56B4E9", "\\\\")]  # fmt: skip
+    fig, ax = plt.subplots(figsize=(8.5, 1 + 0.37 * len(table)))
+    ends = np.zeros(len(table))
+    for (name, lengths), (colour, hatch) in zip(table.clip(lower=0).items(), looks, strict=False):
+        look = {"color": colour, "hatch": hatch, "ec": "w", "lw": 0.5, "label": name}
+        ax.barh(table.index, lengths, left=ends, **look)
+        ends += lengths.to_numpy()
+    ax.invert_yaxis()
+    ax.set(xlabel=x_label)
+    ax.legend(fontsize=9, loc="lower right")
+    return fig
+
+
 def manifold(images: Images, columns: int) -> Figure:
     """Pictures in rows of `columns`, a grey line between them, as one picture."""
     framed = np.pad(np.asarray(images), ((0, 0), (2, 0), (2, 0)), constant_values=0.5)
