@@ -81,7 +81,7 @@ EXERCISES = {
         "Work with the table of shape and size, 4 by 8; the place adds 8 bits to both sums.",
     ),
     "02.1": Exercise(
-        lambda: _weights(784, 256, 256, 4), "A layer from m to n has m·n weights and n biases."
+        lambda: 2, "Which part of the sum depends on the row only, which on the column only?"
     ),
     "02.2": Exercise(
         lambda: 1.568 / 784, "Set the derivative of 392 log c + error / (2c) by c to 0."

@@ -13,6 +13,7 @@ from matplotlib.collections import EllipseCollection
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from .shapes import FACTORS, SHAPES
@@ -248,13 +249,20 @@ def clouds(
 
 
 def class_clouds(codes: dict[str, Codes], labels: Int[ArrayLike, " n"]) -> Figure:
-    """Codes in the plane of the first two latents, coloured by ten classes: a panel per title."""
+    """Codes in the plane of the first two latents, coloured by ten classes: a panel per title.
+
+    The number of a class stands at the median of its codes.
+    """
     fig, axes = plt.subplots(1, len(codes), figsize=(8.5, 8.2 / len(codes) + 0.6), squeeze=False)
     look = {"s": 5, "lw": 0, "cmap": "tab10", "vmin": -0.5, "vmax": 9.5}
+    number = {"ha": "center", "va": "center", "weight": "bold"}
+    number["path_effects"] = [withStroke(linewidth=3, foreground="white")]
     for ax, (title, points) in zip(axes.flat, codes.items(), strict=True):
         take = evenly(len(points), MOST_POINTS)
-        xy = np.asarray(points)[take, :2]
-        dots = ax.scatter(*xy.T, c=np.asarray(labels)[take], **look)
+        xy, own = np.asarray(points)[take, :2], np.asarray(labels)[take]
+        dots = ax.scatter(*xy.T, c=own, **look)
+        for label in np.unique(own):
+            ax.text(*np.median(xy[own == label], axis=0), f"{label}", **number)
         ax.set(title=title, xlabel="$z_1$")
         _window(ax, xy)
     axes[0, 0].set_ylabel("$z_2$")
