@@ -13,6 +13,7 @@ from matplotlib.collections import EllipseCollection
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from .shapes import FACTORS, SHAPES
@@ -248,13 +249,20 @@ def clouds(
 
 
 def class_clouds(codes: dict[str, Codes], labels: Int[ArrayLike, " n"]) -> Figure:
-    """Codes in the plane of the first two latents, coloured by ten classes: a panel per title."""
+    """Codes in the plane of the first two latents, coloured by ten classes: a panel per title.
+
+    The number of a class stands at the median of its codes.
+    """
     fig, axes = plt.subplots(1, len(codes), figsize=(8.5, 8.2 / len(codes) + 0.6), squeeze=False)
     look = {"s": 5, "lw": 0, "cmap": "tab10", "vmin": -0.5, "vmax": 9.5}
+    number = {"ha": "center", "va": "center", "weight": "bold"}
+    number["path_effects"] = [withStroke(linewidth=3, foreground="white")]
     for ax, (title, points) in zip(axes.flat, codes.items(), strict=True):
         take = evenly(len(points), MOST_POINTS)
-        xy = np.asarray(points)[take, :2]
-        dots = ax.scatter(*xy.T, c=np.asarray(labels)[take], **look)
+        xy, own = np.asarray(points)[take, :2], np.asarray(labels)[take]
+        dots = ax.scatter(*xy.T, c=own, **look)
+        for label in np.unique(own):
+            ax.text(*np.median(xy[own == label], axis=0), f"{label}", **number)
         ax.set(title=title, xlabel="$z_1$")
         _window(ax, xy)
     axes[0, 0].set_ylabel("$z_2$")
@@ -287,6 +295,44 @@ def panels(
         if few:
             ax.set_ylim(bottom=None if log_y else 0)
             ax.set_xticks(table.index[::2])  # all of them would run into each other
+    return fig
+
+
+def heatmaps(tables: dict[str, pd.DataFrame], *, label: str, top: float = 1) -> Figure:
+    """Tables of numbers side by side, each number written into its coloured field.
+
+    Args:
+        tables: by title; the rows and columns are named by index and columns.
+        label: of the colour bar.
+        top: of the scale, which starts at 0.
+    """
+    fig, axes = plt.subplots(1, len(tables), figsize=(8.5, 3), squeeze=False)
+    for ax, (title, table) in zip(axes.flat, tables.items(), strict=True):
+        picture = ax.imshow(table, vmin=0, vmax=top, cmap="cividis", aspect="auto")
+        for (i, j), value in np.ndenumerate(table):
+            text = f"{round(value, 2) + 0.0:.2f}"  # + 0.0: no minus before a zero
+            ax.text(j, i, text, ha="center", va="center", color="w" if value < top / 2 else "k")
+        ax.set_xticks(range(table.shape[1]), table.columns)
+        ax.set_yticks(range(len(table)), table.index)
+        ax.set_title(title)
+        ax.grid(False)
+    fig.colorbar(picture, ax=axes, label=label)
+    return fig
+
+
+def stacked_bars(table: pd.DataFrame, *, x_label: str) -> Figure:
+    """A bar for each row of a table, its columns one after the other (what is below 0 as 0)."""
+    looks = [("#0072B2", ""), ("0.82", ""), ("#D55E00", "//"), ("#009E73", ".."), ("#F0E442", "xx"),
+             ("#56B4E9", "\\\\")]  # fmt: skip
+    fig, ax = plt.subplots(figsize=(8.5, 1 + 0.37 * len(table)))
+    ends = np.zeros(len(table))
+    for (name, lengths), (colour, hatch) in zip(table.clip(lower=0).items(), looks, strict=False):
+        look = {"color": colour, "hatch": hatch, "ec": "w", "lw": 0.5, "label": name}
+        ax.barh(table.index, lengths, left=ends, **look)
+        ends += lengths.to_numpy()
+    ax.invert_yaxis()
+    ax.set(xlabel=x_label)
+    ax.legend(fontsize=9, loc="lower right")
     return fig
 
 

@@ -1,6 +1,6 @@
 """The settings of the headline models, in one place.
 
-Notebooks 02 to 04 and `make sweep` train from the same recipes, so that a checkpoint made by one is
+Notebooks 02 to 05 and `make sweep` train from the same recipes, so that a checkpoint made by one is
 good for the others, and an AE and a VAE that are compared have the same budget.
 """
 

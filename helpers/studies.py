@@ -226,6 +226,8 @@ def measure_report(model, history, train_images, test_images, judge, key, n=1000
     image, n_train / (n_train + n_test) where nothing is memorised; prior_divergence_bits:
     KL(q(z) || N(0, I)) with q(z) the mixture of 2,000 test images, of whose log2 2000 bits
     information_bits can show no more: where it does, the divergence is an upper bound.
+    granularity_bits: what of the divergence the same codes show with every latent shuffled by
+    itself over the images, its null (`RateAudit`).
     """
     sample_key, audit_key = jax.random.split(key)
     samples = sample_prior(model, sample_key, n)
@@ -244,5 +246,6 @@ def measure_report(model, history, train_images, test_images, judge, key, n=1000
         "distance": float(np.median(np.minimum(to_train, to_test))),
         "nearest_is_training": float((to_train < to_test).mean()),
         "prior_divergence_bits": audit.kl - audit.mutual_information,
+        "granularity_bits": audit.granularity,
         "information_bits": audit.mutual_information,
     }

@@ -151,7 +151,8 @@ svd_table.round(2).rename_axis(columns="% missing, by the number of products")
 # - `nnx.Rngs(seed)` hands out random keys (notebook 01), one for the first weights of each layer.
 #
 # `kernel_init` says how the first weights are drawn. Ours is a helper that draws from the same
-# distribution as Flax's own (LeCun et al. 1998), but compiles faster.
+# distribution as Flax's own ([LeCun et al. 1998](https://doi.org/10.1007/3-540-49430-8_2)), but
+# compiles faster.
 
 # %%
 PRODUCTS = 8
@@ -343,8 +344,7 @@ assert np.allclose(reconstruct(by_fit, batch), reconstruct(by_loop, batch), atol
 fit_history
 
 # %% [markdown]
-# (`jax.random.clone` says that we use a key twice on purpose. `fit` makes three keys of it for each
-# epoch, and the first one shuffles.)
+# (`jax.random.clone` says that we use a key twice on purpose.)
 #
 # **The recipe.** The learning rate of the models below follows a *schedule*: it rises from 0 to its
 # peak over the first 2 % of the steps, stays there, and falls back to 0 over the last 40 %. At the
@@ -494,7 +494,8 @@ alt = (
 )
 save_figure(fig, "02_training", alt)
 
-# %%
+# %% cellView="form" jupyter={"source_hidden": true}
+# @title Figure: reconstructions
 shown = evenly(len(world.images), 10)
 rebuilt_rows = {"original": world.images[shown], "rebuilt": reconstructions[shown]}
 rebuilt_titles = {"rebuilt": [f"{error:.1f}" for error in errors[shown]]}
@@ -563,6 +564,10 @@ for latents in LATENTS:
 latent_table = pd.DataFrame({"autoencoder": ae_errors, "PCA": pca_errors}).rename_axis("latents")
 if FULL:
     assert (latent_table.autoencoder < latent_table.PCA).all()
+latent_table.round(2).T
+
+# %% cellView="form" jupyter={"source_hidden": true}
+# @title Figure: error against the number of latents
 lines = {"small autoencoders": (LATENTS, latent_table.autoencoder)}
 lines["PCA"] = (LATENTS, latent_table.PCA)
 lines["headline autoencoder"] = ([LATENT_SIZE], [errors.mean()])
@@ -927,8 +932,7 @@ merge_table.round(2)
 # About seven in ten merged images are valid. But about a third of these have the shape of neither
 # parent: in the first walk above a square becomes a circle, a triangle and a cross on its way to a
 # triangle. The places do mix: merged images lie nearer to halfway than their parents do, but on
-# average not halfway. So a straight line between two codes is a walk through images that are mostly
-# valid, not a gradual change from one into the other.
+# average not halfway.
 #
 # ## What we found
 
@@ -960,7 +964,6 @@ say(f"""
 #   the failed training three.
 # - The small models are trained for a short time. Their errors say which of them is better, not how
 #   good they could become.
-# - Validity is judged by squared error. It knows nothing of what a person would find wrong.
 # - How *many bits* the code keeps we have not said. Without noise it keeps all 13 as long as no two
 #   images share a code (notebook 01). Notebook 04 adds noise and counts.
 #
@@ -1051,8 +1054,6 @@ check("02.3", ...)
 #   autoencoders](https://arxiv.org/abs/1903.12436), ICLR 2020: densities fitted to the codes.
 # - D. Hendrycks and K. Gimpel, [Gaussian error linear units](https://arxiv.org/abs/1606.08415),
 #   2016.
-# - Y. LeCun et al., [Efficient BackProp](https://doi.org/10.1007/3-540-49430-8_2), 1998: the scale
-#   of the first weights.
 
 # %% cellView="form" jupyter={"source_hidden": true}
 # @title Record the numbers, show the versions

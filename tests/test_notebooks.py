@@ -18,6 +18,7 @@ WALK = {
     "02_autoencoder",
     "03_variational_autoencoder",
     "04_latent_information",
+    "05_the_limit",
 }
 PICTURES = ("image/png", "image/jpeg")
 MACHINE_PATH = re.compile(r"/(root|work|tmp|home)/")
@@ -49,7 +50,7 @@ def _readable(notebook):
     return shown
 
 
-def test_the_four_notebooks_of_the_walk_are_there():
+def test_the_notebooks_of_the_walk_are_there():
     assert {path.stem for path in NOTEBOOKS} >= WALK
 
 

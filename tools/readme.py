@@ -26,7 +26,11 @@ WALK = {  # the notebooks of `make run`: title and question, by file name
     ),
     "04_latent_information": (
         "Latent information",
-        "How many bits does the code keep, what do they mean, and how far is the limit?",
+        "How many bits does the code keep, and what do they mean?",
+    ),
+    "05_the_limit": (
+        "The limit",
+        "How few bits would do, how near does a VAE come, and what keeps it away?",
     ),
 }
 STUDIES = {  # those of `make studies`
