@@ -108,17 +108,16 @@ training_images.shape, few_images.shape, world.images.shape
 #
 # ### A decoder that draws rows times columns
 #
-# How should a network put out an image? The obvious way is one number for every pixel. But
-# neighbouring pixels are nearly always alike, so this wastes weights. A rectangle can be told in a
-# shorter way: say in which *rows* it lies and in which *columns*, and multiply. If $f$ is a list of
-# 28 numbers for the rows and $g$ one for the columns, the image with the pixels $f_i\, g_j$ is
-# called an **outer product**.
+# How should a network put out an image? One number for every pixel wastes weights, because
+# neighbouring pixels are nearly always alike. A rectangle can be told in a shorter way: say in
+# which *rows* it lies and in which *columns*, and multiply. If $f$ is a list of 28 numbers for the
+# rows and $g$ one for the columns, the image with the pixels $f_i\, g_j$ is called an **outer
+# product**.
 #
-# Every image is a sum of outer products. The *singular value decomposition* (SVD) finds, for each
-# number of products $K$, the sum that comes nearest to the image, and the squared singular values
-# are the energy that each product adds. (The *energy* of an image is the sum of its squared
-# pixels.) How many products do our shapes need? The table shows the share of the energy that is
-# missing, for 205 images of each shape.
+# Every image is a sum of outer products. The *singular value decomposition* (SVD) finds the best
+# sum of $K$ products, for each $K$, and the squared singular values are the energy that each
+# product adds. (The *energy* of an image is the sum of its squared pixels.) How many do our shapes
+# need? The table shows the share of the energy that is missing, for 205 images of each shape.
 
 # %%
 missing = {}
@@ -132,8 +131,8 @@ svd_table.round(2).rename_axis(columns="% missing, by the number of products")
 
 # %% [markdown]
 # A square is nearly one product, a cross nearly two. Eight products leave next to nothing of any
-# shape. So our decoder puts out $K = 8$ row profiles and 8 column profiles of 28 numbers each: 448
-# numbers in place of 784. Their products are summed to
+# shape. So our decoder puts out 8 row profiles and 8 column profiles of 28 numbers each, 448 numbers
+# in place of 784. Their products are summed to
 #
 # $$ a_{ij} = \sum_{k=1}^{K} f_{ki}\, g_{kj} + b_{ij} , $$
 #
@@ -143,8 +142,8 @@ svd_table.round(2).rename_axis(columns="% missing, by the number of products")
 #
 # ### In Flax NNX
 #
-# [Flax NNX](https://flax.readthedocs.io) is a library for networks in JAX. A model is an ordinary
-# Python object, an `nnx.Module`, and you need to know three things:
+# [Flax NNX](https://flax.readthedocs.io) is a library for networks in JAX. A model is a Python
+# object, an `nnx.Module`. You need to know three things:
 #
 # - `nnx.Param` marks an array as a weight, which is to be trained. `bias[...]` is the array itself.
 # - `nnx.Linear(n_in, n_out, rngs=rngs)` is a layer with weights, and `nnx.Sequential` is a chain of
@@ -152,7 +151,8 @@ svd_table.round(2).rename_axis(columns="% missing, by the number of products")
 # - `nnx.Rngs(seed)` hands out random keys (notebook 01), one for the first weights of each layer.
 #
 # `kernel_init` says how the first weights are drawn. Ours is a helper that draws from the same
-# distribution as Flax's own (LeCun et al. 1998), but compiles faster.
+# distribution as Flax's own ([LeCun et al. 1998](https://doi.org/10.1007/3-540-49430-8_2)), but
+# compiles faster.
 
 # %%
 PRODUCTS = 8
@@ -180,10 +180,10 @@ class Decoder(nnx.Module):
 # %% [markdown]
 # Read `einsum` as the formula: multiply, and sum over the index that does not come back, $k$.
 #
-# The autoencoder puts encoder and decoder together. Two choices concern the start of the training.
-# First, the bias image starts at the logit of a given image, `start_image`; we use the mean image
-# of the data. Section 4 shows what happens otherwise. Second, the last weights of both networks
-# start small. So all codes start near zero, and the products add little to the bias image.
+# The autoencoder puts encoder and decoder together. Two choices concern its start. The bias image
+# starts at the logit of a given `start_image`: the mean image of the data. (Section 4 shows what
+# happens otherwise.) And the last weights of both networks start small, so all codes start near
+# zero, and the products add little to the bias image.
 
 
 # %%
@@ -213,11 +213,6 @@ class Autoencoder(nnx.Module):
 
 
 # %%
-@nnx.jit
-def encode(model, images):
-    return model.encode(images)
-
-
 @nnx.jit
 def reconstruct(model, images):
     return model.decode(model.encode(images))
@@ -308,9 +303,9 @@ def train_step(model, optimizer, images):
 
 
 # %% [markdown]
-# One **epoch** takes every image once, in a random order. In plain Python it is a loop. We want to
-# train a second model from the same start later, so we copy the first. `nnx.split` takes a model
-# apart into its structure and its arrays, and `nnx.merge` puts a new model together.
+# One **epoch** takes every image once, in a random order. In plain Python it is a loop. We keep the
+# start for a second training: `nnx.split` takes a model apart into its structure and its arrays,
+# and `nnx.merge` puts a new model together.
 
 # %%
 structure, start = nnx.split(first_model)
@@ -337,8 +332,8 @@ print(f"{len(step_errors)} steps: mean error {loop_error:.3f}, last {step_errors
 # - **The arrays are *donated*:** the program may write the new weights over the old ones, and needs
 #   no memory for a copy.
 #
-# None of this changes what is computed. With the same start and the same key, `fit` must end where
-# our loop did.
+# None of this changes what is computed. From the same start and key, `fit` must end where our loop
+# did.
 
 # %%
 by_fit = nnx.merge(structure, start, copy=True)
@@ -349,15 +344,15 @@ assert np.allclose(reconstruct(by_fit, batch), reconstruct(by_loop, batch), atol
 fit_history
 
 # %% [markdown]
-# (`jax.random.clone` says that we use a key twice on purpose. `fit` makes three keys of it for each
-# epoch, and the first one shuffles.)
+# (`jax.random.clone` says that we use a key twice on purpose.)
 #
 # **The recipe.** The learning rate of the models below follows a *schedule*: it rises from 0 to its
 # peak over the first 2 % of the steps, stays there, and falls back to 0 over the last 40 %. At the
 # end small steps find the bottom. The peak is the best of those that we tried on a further random
 # draw. The headline model has three starts of three epochs each, and the best of them goes on.
 
-# %%
+# %% cellView="form" jupyter={"source_hidden": true}
+# @title Table: the recipe
 headline_recipe = {
     "training images": TRAINING_IMAGES, "epochs": EPOCHS, "batch": BATCH_SIZE,
     "peak learning rate": PEAK_RATE, "schedule": "rise 2 %, fall 40 %", "optimizer": "Adam",
@@ -447,14 +442,13 @@ if FULL:
 again_table.T.round(2)
 
 # %% [markdown]
-# A new Adam does not move them either, so its memory is not the reason. The reason is in the table
-# above: Adam divides by the recent size *plus* $\varepsilon = 10^{-8}$, so that it never divides by
+# A new Adam does not move them either, so its memory is not the reason. The gradients in the table
+# are. Adam divides by the recent size *plus* $\varepsilon = 10^{-8}$, so that it never divides by
 # zero. A gradient far below $10^{-8}$ gives a step far below the learning rate.
 #
 # **The cure?** Two things could help. The bias image could start at the mean image, so that nothing
-# is gained by pushing all logits down. Or the learning rate could rise slowly, as in our schedule,
-# so that the first steps do less harm. To tell which one cures, we need all four combinations, with
-# the same width, batch and peak rate.
+# is gained by pushing all logits down. Or the learning rate could rise slowly, as in our schedule.
+# To tell which one cures, we need all four combinations, with the same width, batch and peak rate.
 
 # %%
 lesson_steps = LESSON_EPOCHS * (len(few_images) // BATCH_SIZE)
@@ -477,8 +471,8 @@ arm_table.round(1)
 #
 # ## 5. The headline model
 #
-# Now we train the headline model by the recipe of section 3. If an earlier run has left a
-# checkpoint that matches model, data and recipe, it is loaded. The first figure shows the error
+# Now we train the headline model by the recipe of section 3, or load it, if an earlier run has left
+# a checkpoint of this very training. The first figure shows the error
 # during the training, for the training images and for the world. The second shows images of the
 # world above their reconstructions. They are taken at even steps and are not the best; the number
 # is the squared error.
@@ -500,7 +494,8 @@ alt = (
 )
 save_figure(fig, "02_training", alt)
 
-# %%
+# %% cellView="form" jupyter={"source_hidden": true}
+# @title Figure: reconstructions
 shown = evenly(len(world.images), 10)
 rebuilt_rows = {"original": world.images[shown], "rebuilt": reconstructions[shown]}
 rebuilt_titles = {"rebuilt": [f"{error:.1f}" for error in errors[shown]]}
@@ -569,7 +564,12 @@ for latents in LATENTS:
 latent_table = pd.DataFrame({"autoencoder": ae_errors, "PCA": pca_errors}).rename_axis("latents")
 if FULL:
     assert (latent_table.autoencoder < latent_table.PCA).all()
-lines = {name: (latent_table.index, latent_table[name]) for name in latent_table}
+latent_table.round(2).T
+
+# %% cellView="form" jupyter={"source_hidden": true}
+# @title Figure: error against the number of latents
+lines = {"small autoencoders": (LATENTS, latent_table.autoencoder)}
+lines["PCA"] = (LATENTS, latent_table.PCA)
 lines["headline autoencoder"] = ([LATENT_SIZE], [errors.mean()])
 look = {"x_label": "latents", "y_label": "squared error per image", "log_x": True, "log_y": True}
 alt = (
@@ -595,6 +595,7 @@ save_figure(fig, "02_latent_sizes", alt)
 
 # %% cellView="form" jupyter={"source_hidden": true}
 # @title Figure: the plane of two latents
+encode = nnx.jit(Autoencoder.encode)
 flat_codes = np.asarray(encode(small[2], world.images))  # (8192, 2)
 fig, axes = plt.subplots(2, 4, figsize=(8.5, 4.9), sharex=True, sharey=True)
 one_size = world.factors[:, 3] == 4.5
@@ -615,13 +616,16 @@ alt = (
 save_figure(fig, "02_latent_plane", alt)
 
 # %% [markdown]
-# Each column is one shape; grey dots are the other three. READING
+# Each column is one shape; the grey dots are all four. Neighbouring places mostly have neighbouring
+# codes, but the sheets are folded, for two numbers have to name three directions and four shapes.
+# And squares and circles lie in nearly the same places. With two numbers, the model hardly tells
+# them apart.
 #
 # ## 8. What counts as a valid image?
 #
-# Before we draw new images we need a judge. In this world there is one: an image is **valid** if it
-# is nearly a rendered shape. For an image $g$ take the nearest shape $s$, of all four shapes, with
-# *continuous* $x$, $y$ and size, and call
+# Before we draw new images we need a judge. An image is **valid** if it is nearly a rendered shape.
+# For an image $g$ take the nearest shape $s$, of all four shapes, with *continuous* $x$, $y$ and
+# size, and call
 #
 # $$ \text{residual share} = \min_s \frac{\lVert g - s \rVert^2}{\lVert g \rVert^2} $$
 #
@@ -684,10 +688,9 @@ calibration.rename_axis(columns="share valid, by the allowed residual share").ro
 # %% [markdown]
 # At 5 % every true shape passes, and almost no blend does. The exception is fair: our square and
 # circle have the same area and nearly coincide, so their blend *is* nearly both. The intermediate
-# forms show what the judge cannot see. What lies between a square and a circle passes. So does what
-# lies between a square and a cross, which is nearly a circle, and about half of what lies between a
-# circle and another shape. Few turned squares pass, and no ellipse. At 2 % the judge is strict, at
-# 10 % too mild. We give two numbers below, at 5 % and at 2 %.
+# forms show what the judge cannot see. What lies between a square and a circle or a cross passes,
+# and so does about half of what lies between a circle and a triangle or a cross. Few turned squares
+# pass, and no ellipse. At 2 % the judge is strict, at 10 % too mild.
 #
 # The allowance is a share of the energy, so it differs from shape to shape. The table shows, for
 # every shape and size, the squared error of the headline model on the world, the squared error that
@@ -707,7 +710,8 @@ by_kind.round(2)
 
 # %% [markdown]
 # The judge is strict with small shapes and mild with large ones: 0.34 of squared error pass on the
-# smallest triangle, 5.4 on the largest square. READING
+# smallest triangle, 5.4 on the largest square. The error is largest at the smallest and largest
+# sizes, on the edge of the ranges. The smallest crosses are hardest: more than half of them fail.
 #
 # ## 9. Removing noise
 #
@@ -716,9 +720,9 @@ by_kind.round(2)
 # $\lVert x - D(E(\tilde x)) \rVert^2$ (Vincent et al. 2008). Only the input of the loss changes.
 # `denoising_loss` is this loss.
 #
-# We train one denoising autoencoder for each noise level, and hold it against the plain one of the
-# same size and recipe. Both see the same noisy images of the world, and the clean ones are the
-# goal. For 256 of the images the judge names the nearest shape to what they draw.
+# We train one denoising autoencoder for each noise level, and compare it with the plain one of the
+# same size and recipe, on the same noisy images of the world. For 256 of them the judge names the
+# nearest shape to what the models draw.
 
 # %% nbmake={"mock": {"NOISES": [0.4]}}
 NOISES = [0.2, 0.4]
@@ -738,17 +742,19 @@ def recovered(rebuilt):
 
 
 rng = np.random.default_rng(SEED)
-denoising, denoised = {}, {}
+plain = small[LATENT_SIZE]
+denoising, denoised = {(0, "plain"): recovered(reconstruct(plain, world.images))}, {}
 for noise in NOISES:
     noisy = world.images + np.float32(noise) * rng.standard_normal(world.images.shape, np.float32)
     denoiser = small_model(f"denoising-{noise}", loss=Partial(denoising_loss, noise=noise))
-    for name, network in (("plain", small[LATENT_SIZE]), ("denoising", denoiser)):
+    for name, network in (("plain", plain), ("denoising", denoiser)):
         denoised[name] = reconstruct(network, noisy)
         denoising[noise, name] = recovered(denoised[name])
 denoising_table = pd.DataFrame(denoising).T.rename_axis(["noise (sd)", "autoencoder"])
 denoising_table.round(2)
 
-# %%
+# %% cellView="form" jupyter={"source_hidden": true}
+# @title Figure: noise removed
 noisy_rows = {"clean": world.images, "noisy": noisy.clip(0, 1)}
 noisy_rows |= denoised
 alt = (
@@ -758,7 +764,12 @@ alt = (
 save_figure(image_rows({name: i[shown] for name, i in noisy_rows.items()}), "02_denoising", alt)
 
 # %% [markdown]
-# The figure shows the strongest noise, 0.4. READING
+# The figure shows the strongest noise, 0.4. The denoising models leave less error, and they do so by
+# the *place*: the plain model often loses it under noise, the denoising one hardly ever. The shape
+# is lost in both: about a third are right, and a mere guess has a quarter. Where the model cannot
+# see which shape it is, it draws a soft blob, because the mean of what is possible has the least
+# squared error. The first row of the table is the plain model without any noise: what a small model
+# can recover at best.
 #
 # ## 10. Drawing new images
 #
@@ -844,7 +855,10 @@ sample_table = pd.DataFrame({"samples": sample_kinds.size(), "share valid": samp
 sample_table.unstack().round(2)
 
 # %% [markdown]
-# READING
+# What is no shape at all is most often nearest to a small triangle, because a small shape adds
+# little error. Only about one in ten of these is valid. Of the samples nearest to a shape of size 4
+# or more, at least seven in ten are. So the share over all samples mostly says how many of them are
+# no shape at all.
 #
 # Where are the codes, then? The figure lays 300 draws of each kind over 300 real codes, in the
 # plane of the first two latents.
@@ -873,8 +887,8 @@ save_figure(fig, "02_where_the_codes_are", alt)
 # none of them, and how well it does is a matter of luck with the scale. The fitted Gaussian has the
 # centre and the width but not the form. The mixture has some of the form.
 #
-# The variational autoencoder of notebook 03 goes the other way. It does not fit a distribution to
-# the codes afterwards; it trains the codes to fit a distribution.
+# The variational autoencoder of notebook 03 goes the other way: it trains the codes to fit a
+# distribution.
 #
 # ## 11. Between two images
 #
@@ -915,7 +929,10 @@ merge_table = pd.DataFrame({"merged": measured, "null": null}, index=asked)
 merge_table.round(2)
 
 # %% [markdown]
-# READING
+# About seven in ten merged images are valid. But about a third of these have the shape of neither
+# parent: in the first walk above a square becomes a circle, a triangle and a cross on its way to a
+# triangle. The places do mix: merged images lie nearer to halfway than their parents do, but on
+# average not halfway.
 #
 # ## What we found
 
@@ -947,7 +964,6 @@ say(f"""
 #   the failed training three.
 # - The small models are trained for a short time. Their errors say which of them is better, not how
 #   good they could become.
-# - Validity is judged by squared error. It knows nothing of what a person would find wrong.
 # - How *many bits* the code keeps we have not said. Without noise it keeps all 13 as long as no two
 #   images share a code (notebook 01). Notebook 04 adds noise and counts.
 #
@@ -1023,11 +1039,7 @@ check("02.3", ...)
 #    at the factor $\sigma'(a)$ in its gradient.
 # 3. *A smaller epsilon.* Give the fallen models a new `optax.adam(1e-3, eps=1e-30)` and train them
 #    with `train_step`. What happens, and why is $\varepsilon$ not that small by default?
-# 4. *Nats.* With $c$ = squared error / 784 of the headline model, what is the mean $\log p(x|z)$ of
-#    an image of the world? What is it for PCA with its own $c$? Why may it be above 0?
-# 5. *The means only.* Decode the 64 means of the fitted mixture (`mixture.mixture.means_`). How
-#    valid are they, and what is their coverage?
-# 6. *One level for all.* Test a denoising autoencoder on noise that it was not trained for. Which
+# 4. *One level for all.* Test a denoising autoencoder on noise that it was not trained for. Which
 #    single level would you train with?
 #
 # ## References
@@ -1042,10 +1054,6 @@ check("02.3", ...)
 #   autoencoders](https://arxiv.org/abs/1903.12436), ICLR 2020: densities fitted to the codes.
 # - D. Hendrycks and K. Gimpel, [Gaussian error linear units](https://arxiv.org/abs/1606.08415),
 #   2016.
-# - Y. LeCun et al., [Efficient BackProp](https://doi.org/10.1007/3-540-49430-8_2), 1998: the scale
-#   of the first weights.
-# - I. Goodfellow, Y. Bengio and A. Courville, [Deep Learning, chapter
-#   14](https://www.deeplearningbook.org/contents/autoencoders.html), MIT Press 2016.
 
 # %% cellView="form" jupyter={"source_hidden": true}
 # @title Record the numbers, show the versions
@@ -1064,6 +1072,11 @@ written = record(
     ae_fitted_mixture_validity=valid["fitted mixture"],
     ae_reconstruction_validity=valid["real codes"],
     ae_merging=merging,
+    ae_smallest_cross_validity=by_kind.loc[("cross", "share valid"), 2.5],
+    prior_samples_validity={
+        f"{name}, {s.left:g} to {s.right:g}": row["share valid"]
+        for (name, s), row in sample_table.dropna().iterrows()
+    },
     black_squared_error=black_error,
     lesson_seeds=len(LESSON_SEEDS),
     lesson_escaped=escaped.to_dict(),

@@ -263,20 +263,24 @@ print(f"p = {as_claimed:.2f}; with the variance in place of sigma p = {with_vari
 # $\partial z/\partial\sigma = \varepsilon$. Is the gradient right on average? In the toy model the
 # expected squared error is $(x-wm)^2 + w^2s^2$, with the derivatives $-2w(x-wm)$ for $m$ and $2w^2s$
 # for $s$. We compare them with the mean gradient over 10,000 draws. `stop_gradient` shows what is
-# left without the trick: a drawn $z$ would be a mere number, of which nothing says how it would have
-# moved.
+# left without the trick: then a drawn $z$ is a mere number, and nothing says how it moves with the
+# weights.
 
 
 # %%
-def square_of_draw(parameters, epsilon, through):
-    z = parameters[0] + parameters[1] * epsilon
-    return (x_toy - w * through(z)) ** 2
+def with_trick(parameters, epsilon):
+    return (x_toy - w * (parameters[0] + parameters[1] * epsilon)) ** 2
+
+
+def without_trick(parameters, epsilon):
+    z = jax.lax.stop_gradient(parameters[0] + parameters[1] * epsilon)
+    return (x_toy - w * z) ** 2
 
 
 epsilons = np.random.default_rng(4).standard_normal(10_000)
-of_each_draw = jax.jit(jax.vmap(jax.grad(square_of_draw), (None, 0, None)), static_argnums=2)
-gradients = of_each_draw(np.array([m, s]), epsilons, lambda z: z)  # (draws, 2)
-without = of_each_draw(np.array([m, s]), epsilons, jax.lax.stop_gradient)
+parameters = np.array([m, s])
+gradients = jax.jit(jax.vmap(jax.grad(with_trick), (None, 0)))(parameters, epsilons)  # (draws, 2)
+without = jax.jit(jax.vmap(jax.grad(without_trick), (None, 0)))(parameters, epsilons)
 exact_gradient = np.array([-2 * w * (x_toy - w * m), 2 * w**2 * s])
 gradient_error = np.std(gradients, axis=0) / np.sqrt(len(epsilons))
 assert (abs(np.mean(gradients, axis=0) - exact_gradient) < 4 * gradient_error).all()
@@ -316,7 +320,8 @@ class HandMadeVAE(nnx.Module):
 # **The loss.** With the Gaussian likelihood, minus the ELBO is
 # $\lVert x - D(z)\rVert^2/2c + \mathrm{KL} + \tfrac{784}{2} \log 2\pi c$ for 784 pixels, with $z$
 # drawn from the posterior. The last term is constant, so we leave it out. A factor $\beta$ in front
-# of the KL makes the model a $\beta$-VAE.
+# of the KL makes the model a $\beta$-VAE (Higgins et al. 2017): with a larger $\beta$ each bit costs
+# more.
 
 
 # %%
