@@ -538,8 +538,9 @@ save_figure(fig, "03_draws", alt)
 autoencoder, _ = recipes.autoencoder(training_images, world.images, seed=SEED, epochs=EPOCHS)
 models = {"AE": autoencoder, "VAE": model}
 shown = world.images[plotting.evenly(len(world.images), 150)]
-ae_codes = autoencoder.encode(shown)
 vae_means, vae_log_variances = model.encode(shown)
+codes_of = {"AE: points": (autoencoder.encode(shown), None)}
+codes_of["VAE: clouds"] = (vae_means, np.exp(vae_log_variances / 2))
 
 # %% cellView="form" jupyter={"source_hidden": true}
 # @title Figure: points and clouds
@@ -550,28 +551,23 @@ def draw_codes(panels):
     fig, axes = plt.subplots(1, len(panels), figsize=(8.5, 8.2 / len(panels) + 0.7))
     for ax, (title, (means, sigmas)) in zip(axes, panels.items(), strict=True):
         ax.plot(*means[:, :2].T, ".", ms=3, color="k", zorder=3)
-        for centre, sigma in zip(means, [] if sigmas is None else sigmas, strict=False):
-            look = {"fc": "#56B4E9", "ec": "#0072B2", "alpha": 0.45, "lw": 0.8}
-            ax.add_patch(Ellipse(centre[:2], *4 * sigma[:2], **look))
+        for xy, sigma in zip(means, [] if sigmas is None else sigmas, strict=False):
+            ax.add_patch(Ellipse(xy[:2], *4 * sigma[:2], fc="#56B4E9", ec="#0072B2", alpha=0.45))
         ax.add_patch(Ellipse((0, 0), 4, 4, fill=False, ec="#D55E00", ls="--", lw=2, zorder=4))
         reach = 1.08 * max(2.4, np.abs(means[:, :2]).max())
-        ax.set(title=title, xlabel="$z_1$", xlim=(-reach, reach), ylim=(-reach, reach))
-        ax.set_aspect("equal")
+        ax.set(title=title, xlabel="$z_1$", aspect="equal", xlim=(-reach, reach))
+        ax.set_ylim(-reach, reach)
     axes[0].set_ylabel("$z_2$")
     marks = [Patch(fc="#56B4E9", ec="#0072B2"), Patch(fill=False, ec="#D55E00", ls="--", lw=2)]
     fig.legend(marks, ["posteriors", "prior"], loc="outside lower center", ncols=2)
     return fig
 
 
-fig = draw_codes({"AE: points": (ae_codes, None),
-                  "VAE: clouds": (vae_means, np.exp(vae_log_variances / 2))})  # fmt: skip
-save_figure(
-    fig,
-    "03_points_and_clouds",
-    "Codes of 150 images in the plane of two latents, with the prior's circle of two standard "
-    "deviations. The autoencoder's are points, spread without regard to the circle; the VAE's are "
-    "small ellipses within it and around it.",
+alt = (
+    "Codes of 150 images in the plane of two latents, with the prior's circle: the autoencoder's "
+    "are points, many of them far outside, the VAE's are small ellipses within and around it."
 )
+save_figure(draw_codes(codes_of), "03_points_and_clouds", alt)
 
 # %% [markdown]
 # The dots are the codes (of the VAE: the means), the blue ellipses two standard deviations of each
