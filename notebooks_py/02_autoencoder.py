@@ -371,8 +371,8 @@ pd.DataFrame({"headline model": headline_recipe, "small models": small_recipe})
 # Our images are mostly black. Take the small model, but let it start from **grey**, all pixels 0.5,
 # as a bias of zero gives it. Train it with Adam at an everyday rate of 0.001, without a schedule.
 #
-# *Predict first:* where does its error end after two epochs? (All black costs about 42, the mean
-# image about 36.)
+# *Predict first:* where does its error end after two epochs? (Here all black costs about 42,
+# the mean image about 36.)
 
 
 # %%
