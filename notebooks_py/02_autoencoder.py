@@ -131,8 +131,8 @@ svd_table.round(2).rename_axis(columns="% missing, by the number of products")
 
 # %% [markdown]
 # A square is nearly one product, a cross nearly two. Eight products leave next to nothing of any
-# shape. So our decoder puts out 8 row profiles and 8 column profiles of 28 numbers each, 448 numbers
-# in place of 784. Their products are summed to
+# shape. So our decoder puts out 8 row profiles and 8 column profiles of 28 numbers each, 448
+# numbers in place of 784. Their products are summed to
 #
 # $$ a_{ij} = \sum_{k=1}^{K} f_{ki}\, g_{kj} + b_{ij} , $$
 #
@@ -709,9 +709,10 @@ by_kind = by_image.pivot_table(index="shape", columns="size").stack(0, future_st
 by_kind.round(2)
 
 # %% [markdown]
-# The judge is strict with small shapes and mild with large ones: 0.34 of squared error pass on the
-# smallest triangle, 5.4 on the largest square. The error is largest at the smallest and largest
-# sizes, on the edge of the ranges. The smallest crosses are hardest: more than half of them fail.
+# The judge is strict with small shapes and mild with large ones: a squared error of 0.34 passes on
+# the smallest triangle, one of 5.4 on the largest square. For every shape the model's error is
+# largest at the largest or the smallest size, on the edge of the ranges. The smallest crosses are
+# hardest: more than half of them fail.
 #
 # ## 9. Removing noise
 #
@@ -764,12 +765,11 @@ alt = (
 save_figure(image_rows({name: i[shown] for name, i in noisy_rows.items()}), "02_denoising", alt)
 
 # %% [markdown]
-# The figure shows the strongest noise, 0.4. The denoising models leave less error, and they do so by
-# the *place*: the plain model often loses it under noise, the denoising one hardly ever. The shape
-# is lost in both: about a third are right, and a mere guess has a quarter. Where the model cannot
-# see which shape it is, it draws a soft blob, because the mean of what is possible has the least
-# squared error. The first row of the table is the plain model without any noise: what a small model
-# can recover at best.
+# The figure shows the strongest noise, 0.4. The first row of the table is the plain model without
+# any noise: what a small model recovers at best. It has the place of every image, but the shape of
+# only about a third (a guess has a quarter): it draws blobs between the shapes, because the mean of
+# what is possible has the least squared error. Noise takes away the *place*. The plain model often
+# loses it, the denoising one hardly ever. In shape and size there is no clear difference.
 #
 # ## 10. Drawing new images
 #
