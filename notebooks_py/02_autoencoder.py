@@ -40,9 +40,7 @@ from helpers.environment import prepare
 prepare(install=root == places[-1])
 
 import itertools
-import platform
 
-import flax
 import jax
 import jax.numpy as jnp
 import matplotlib.pyplot as plt
@@ -50,14 +48,12 @@ import numpy as np
 import optax
 import pandas as pd
 from flax import nnx
-from jax.tree_util import Partial
 
-from helpers import measures, models, recipes
+from helpers import measures, models, optimizers, recipes
 from helpers.exercises import check
 from helpers.files import record, recorded, save_figure, say
 from helpers.generation import coverage, fit_density, interpolate, nearest_shape, sample_prior
 from helpers.objectives import autoencoder_loss, denoising_loss, squared_error
-from helpers.optimizers import warmup_stable_decay
 from helpers.plotting import curves, evenly, image_rows, panels, schema, use_style
 from helpers.shapes import SHAPES, SIDE, SIGNED_DISTANCES, random_shapes, render, shape_world
 from helpers.training import fit
@@ -452,7 +448,7 @@ again_table.T.round(2)
 
 # %%
 lesson_steps = LESSON_EPOCHS * (len(few_images) // BATCH_SIZE)
-schedule = warmup_stable_decay(LESSON_RATE, lesson_steps)
+schedule = optimizers.warmup_stable_decay(LESSON_RATE, lesson_steps)
 start_images = {"grey": grey, "the mean image": mean_image}
 arms = {}
 for (name, image), seed in itertools.product(start_images.items(), LESSON_SEEDS):
@@ -747,7 +743,8 @@ plain = small[LATENT_SIZE]
 denoising, denoised = {(0, "plain"): recovered(reconstruct(plain, world.images))}, {}
 for noise in NOISES:
     noisy = world.images + np.float32(noise) * rng.standard_normal(world.images.shape, np.float32)
-    denoiser = small_model(f"denoising-{noise}", loss=Partial(denoising_loss, noise=noise))
+    noisy_loss = jax.tree_util.Partial(denoising_loss, noise=noise)
+    denoiser = small_model(f"denoising-{noise}", loss=noisy_loss)
     for name, network in (("plain", plain), ("denoising", denoiser)):
         denoised[name] = reconstruct(network, noisy)
         denoising[noise, name] = recovered(denoised[name])
@@ -941,6 +938,12 @@ merge_table.round(2)
 escaped = (arm_table < black_error / 2).groupby(level=0).sum()  # seeds that learned
 valid = {name: v.valid().mean() for name, v in judged.items()}
 seeds = dict(zip(in_sweep, over_seeds, strict=True))
+still = state_table.loc["largest entry of the gradient"].iloc[1:] < 1e-8
+lesson_numbers = {
+    "black_squared_error": black_error, "lesson_seeds": len(LESSON_SEEDS),
+    "lesson_escaped": escaped.to_dict(), "lesson_error_with_new_adam": list(again.values()),
+    "lesson_gradients_below_epsilon": int(still.sum()),
+}  # fmt: skip
 say(f"""
 - Four numbers rebuild an unseen image with a squared error of **{errors.mean():.2f}**. PCA with
   four components leaves **{pca_errors.get(4, np.nan):.1f}**.
@@ -1057,35 +1060,27 @@ check("02.3", ...)
 
 # %% cellView="form" jupyter={"source_hidden": true}
 # @title Record the numbers, show the versions
+sample_shares = {
+    f"{name}, {s.left:g} to {s.right:g}": row["share valid"]
+    for (name, s), row in sample_table.dropna().iterrows()
+}
 written = record(
     "02_autoencoder",
     ae_test_squared_error=errors.mean(),
     ae_training_squared_error=history.squared_error.iloc[-1],
     ae_fresh_squared_error=fresh_error,
-    ae_edge_squared_error=errors[on_edge].mean(),
-    ae_inside_squared_error=errors[~on_edge].mean(),
+    ae_edge_squared_error=errors[on_edge].mean(), ae_inside_squared_error=errors[~on_edge].mean(),
     pca_test_squared_error=pca_errors[LATENT_SIZE],
-    ae_by_latents=ae_errors,
-    pca_by_latents=pca_errors,
+    ae_by_latents=ae_errors, pca_by_latents=pca_errors,
     ae_prior_validity=valid["N(0, I)"],
     ae_fitted_gaussian_validity=valid["fitted Gaussian"],
     ae_fitted_mixture_validity=valid["fitted mixture"],
     ae_reconstruction_validity=valid["real codes"],
     ae_merging=merging,
     ae_smallest_cross_validity=by_kind.loc[("cross", "share valid"), 2.5],
-    prior_samples_validity={
-        f"{name}, {s.left:g} to {s.right:g}": row["share valid"]
-        for (name, s), row in sample_table.dropna().iterrows()
-    },
-    black_squared_error=black_error,
-    lesson_seeds=len(LESSON_SEEDS),
-    lesson_escaped=escaped.to_dict(),
-    lesson_error_with_new_adam=list(again.values()),
-    lesson_gradients_below_epsilon=int((state_table.iloc[-1, 1:] < 1e-8).sum()),
+    prior_samples_validity=sample_shares, **lesson_numbers,
     judge_validity=calibration["5%"].to_dict(),
     denoising_noise=NOISES,
     denoising={f"{name}, {noise:g}": row for (noise, name), row in denoising.items()},
-)
-versions = {"JAX": jax, "Flax": flax, "Optax": optax, "NumPy": np}
-listed = ", ".join(f"{name} {package.__version__}" for name, package in versions.items())
-print(f"Python {platform.python_version()}, {listed}")
+)  # fmt: skip
+print(f"Python {sys.version.split()[0]}, JAX {jax.__version__}, NumPy {np.__version__}")
