@@ -24,7 +24,7 @@ help: ## list the commands
 run: $(INSTALLED) ## execute the walk, two notebooks at a time (TIMES=1: record times)
 	@$(VENV) -m tools.commands run $(if $(TIMES),--times)
 
-studies: $(INSTALLED) ## execute the studies of other texts on their own data (trains: half an hour)
+studies: $(INSTALLED) ## execute the studies, the account of real images too (trains: half an hour)
 	@$(VENV) -m tools.commands run studies $(if $(TIMES),--times)
 
 test: $(INSTALLED) ## unit tests, pairs in sync, README numbers, all notebooks, shortened (minutes)
@@ -59,7 +59,7 @@ lint: $(INSTALLED) ## check the code with ruff
 	@$(VENV) -m ruff check $(CODE)
 	@$(VENV) -m ruff format --check $(CODE)
 
-sweep: $(INSTALLED) ## seeds, plane, limit, CNN: what the notebooks only read (hours; resumes)
+sweep: $(INSTALLED) ## seeds, plane, limit, CNN, clothes: what the notebooks only read (hours; resumes)
 	@$(VENV) -m tools.commands sweep
 
 readme: $(INSTALLED) ## put the numbers of figures/*.json into the README files

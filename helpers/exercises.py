@@ -144,6 +144,18 @@ EXERCISES = {
     "08.3": Exercise(
         lambda: logsumexp([-4, -2]) - np.log(2), "The log of the mean, not the mean of the logs."
     ),
+    "09.1": Exercise(lambda: np.log2(60_000), "How many different images can come out?"),
+    "09.2": Exercise(
+        lambda: 4 ** (-36 / 20), "Half a log of 1 over the noise is the cost of a latent."
+    ),
+    "09.3": Exercise(
+        lambda: np.log2(10) + 0.97 * np.log2(0.99) + 0.03 * np.log2(0.01 / 9),
+        "The entropy of the class, less the mean surprise of what the class turns out to be.",
+    ),
+    "09.4": Exercise(
+        lambda: (0.97, np.log2(10) - _entropy_bits([0.97, *[0.03 / 9] * 9])),
+        "Set the derivative of the bits by the probability to 0.",
+    ),
 }
 
 

@@ -1,4 +1,4 @@
-"""The studies of real images (notebooks 07 and 08): settings of two reports, and what is measured.
+"""The studies of real images (notebooks 07 to 09): settings of two reports, and what is measured.
 
 The MLP and the CNN of the VAE report (S. Zhao 2023) and the AE and VAE of the group report
 (E. Edvinsson and others 2025), with the budgets that they state; where they state none, ours.
@@ -47,9 +47,21 @@ SURE = 0.9  # a classifier that gives one class more than this is sure of an ima
 
 
 def group_model(
-    kind, latents, images, test_images, *, seed=0, epochs=GROUP_EPOCHS, weight=1.0, beta=1.0
+    kind,
+    latents,
+    images,
+    test_images,
+    *,
+    data="mnist",
+    seed=0,
+    epochs=GROUP_EPOCHS,
+    weight=1.0,
+    beta=1.0,
 ):
-    """The group report's "AE" or "VAE", trained or loaded: (model, history)."""
+    """The group report's "AE" or "VAE", trained or loaded: (model, history).
+
+    data: the name of the data set, for the checkpoint; the report's is "mnist".
+    """
     if kind == "AE":
         model = Autoencoder(latents, rngs=nnx.Rngs(seed), **GROUP)
         loss = cross_entropy_autoencoder_loss
@@ -57,6 +69,7 @@ def group_model(
         model = VariationalAutoencoder(latents, variance="log", rngs=nnx.Rngs(seed), **GROUP)
         loss = Partial(cross_entropy_vae_loss, weight=float(weight), beta=float(beta))
     name = f"group-{kind}-{latents}-weight{weight:g}-beta{beta:g}-seed{seed}"
+    name += "" if data == "mnist" else f"-{data}"
     history = recipes.train(
         name,
         model,
@@ -182,12 +195,13 @@ def _classifier_loss(model, batch, key):
     return loss, {"loss": loss, "accuracy": (log_p.argmax(1) == labels).mean()}
 
 
-def classifier(data, images, labels, test_images, test_labels, *, epochs=10):
+def classifier(data, images, labels, test_images, test_labels, *, epochs=10, widths=(512, 256)):
     """An MLP that tells the ten classes apart, the judge of generated images: (model, history).
 
-    model(rows (n, 784)) -> logits (n, 10).
+    images: or codes (n, L). model(rows (n, pixels)) -> logits (n, 10). data: for the checkpoint.
     """
-    model = perceptron([784, 512, 256, CLASSES], rngs=nnx.Rngs(0))
+    inputs = int(np.prod(images.shape[1:]))
+    model = perceptron([inputs, *widths, CLASSES], rngs=nnx.Rngs(0))
     history = recipes.train(
         f"classifier-{data}",
         model,
@@ -218,33 +232,42 @@ def nearest_distance(images, others):
     return np.maximum(jax.lax.map(one, images, batch_size=64), 0)
 
 
-def measure_report(model, history, train_images, test_images, judge, key, n=1000) -> dict:
-    """The report's losses, and numbers for what it judges by eye in n samples from the prior.
+def judged(samples, judge, train_images, test_images) -> dict:
+    """Numbers for what is else judged by eye in generated images.
 
     sure: share of which the judge is sure; class_entropy_bits: of its guesses; distance: median
     squared distance to the nearest real image; nearest_is_training: how often that is a training
-    image, n_train / (n_train + n_test) where nothing is memorised; prior_divergence_bits:
-    KL(q(z) || N(0, I)) with q(z) the mixture of 2,000 test images, of whose log2 2000 bits
-    information_bits can show no more: where it does, the divergence is an upper bound.
-    granularity_bits: what of the divergence the same codes show with every latent shuffled by
-    itself over the images, its null (`RateAudit`).
+    image, n_train / (n_train + n_test) where nothing is memorised.
+    """
+    p = class_probabilities(judge, samples)
+    to_train, to_test = (nearest_distance(samples, a) for a in (train_images, test_images))
+    return {
+        "sure": float((p.max(axis=1) > SURE).mean()),
+        "class_entropy_bits": float(entr(p.mean(axis=0)).sum() / np.log(2)),
+        "distance": float(np.median(np.minimum(to_train, to_test))),
+        "nearest_is_training": float((to_train < to_test).mean()),
+    }
+
+
+def measure_report(model, history, train_images, test_images, judge, key, n=1000) -> dict:
+    """The report's losses, and n samples from the prior, `judged`.
+
+    prior_divergence_bits: KL(q(z) || N(0, I)) with q(z) the mixture of 2,000 test images, of whose
+    log2 2000 bits information_bits can show no more: where it does, the divergence is an upper
+    bound. granularity_bits: what of the divergence the same codes show with every latent shuffled
+    by itself over the images, its null (`RateAudit`).
     """
     sample_key, audit_key = jax.random.split(key)
     samples = sample_prior(model, sample_key, n)
-    p = class_probabilities(judge, samples)
     mean, log_variance = model.encode(test_images[:2000])
     audit = rate_audit(mean, log_variance, key=audit_key, draws=2)
-    to_train, to_test = (nearest_distance(samples, a) for a in (train_images, test_images))
     last = history.iloc[-1]
     return {
         "loss": last["loss"],
         "reconstruction": last["loss"] - last["kl"],
         "kl": last["kl"],
         "test_loss": last["test_loss"],
-        "sure": float((p.max(axis=1) > SURE).mean()),
-        "class_entropy_bits": float(entr(p.mean(axis=0)).sum() / np.log(2)),
-        "distance": float(np.median(np.minimum(to_train, to_test))),
-        "nearest_is_training": float((to_train < to_test).mean()),
+        **judged(samples, judge, train_images, test_images),
         "prior_divergence_bits": audit.kl - audit.mutual_information,
         "granularity_bits": audit.granularity,
         "information_bits": audit.mutual_information,

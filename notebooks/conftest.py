@@ -7,14 +7,15 @@ from tests.conftest import pytest_unconfigure  # noqa: F401 (importing it sets t
 
 def pytest_collection_modifyitems(items):
     """Skip the studies of real images, with the reason, where there is neither file nor network."""
-    studies = [item for item in items if item.path.name.startswith(("07_", "08_"))]
+    studies = [item for item in items if item.path.name.startswith(("07_", "08_", "09_"))]
     if not studies:
         return
     from helpers.digits import load_digits
 
     try:
         for item in studies:
-            names = ("mnist", "fashion_mnist") if item.path.name.startswith("07_") else ("mnist",)
+            mnist_only = item.path.name.startswith("08_")
+            names = ("mnist",) if mnist_only else ("mnist", "fashion_mnist")
             for name in names:
                 for part in ("train", "test"):
                     load_digits(name, part)

@@ -131,11 +131,11 @@ print(len(training_images), "images to learn from,", len(world.images), "to judg
 # + \mathbb E_{q}\!\left[\log \frac{q(z|x)}{p(z|x)}\right]
 # = \mathrm{ELBO}(x) + \mathrm{KL}\big(q(z|x)\,\Vert\,p(z|x)\big).$$
 #
-# The gap is a **KL divergence**, $\mathrm{KL}(q\Vert p) = \mathbb E_q[\log q/p]$, from our posterior
-# to the true one. It is never negative, because by Jensen's inequality
+# The gap is a **KL divergence**, $\mathrm{KL}(q\Vert p) = \mathbb E_q[\log q/p]$, from our
+# posterior to the *true posterior* $p(z|x)$. It is never negative, because by Jensen's inequality
 # $-\mathrm{KL} = \mathbb E_q[\log p/q] \le \log \mathbb E_q[p/q] \le 0$. It is zero only if
 # $q(z|x) = p(z|x)$. So the ELBO is $-\mathrm{KL}\big(q(z|x)\Vert p(z|x)\big) + \log p(x)$. Here the
-# KL is the one to the *true posterior*, which nobody can compute.
+# KL is the one to the true posterior, which nobody can compute.
 #
 # **The form that is trained.** Split $p(x,z) = p(x|z)\,p(z)$:
 #
@@ -263,20 +263,24 @@ print(f"p = {as_claimed:.2f}; with the variance in place of sigma p = {with_vari
 # $\partial z/\partial\sigma = \varepsilon$. Is the gradient right on average? In the toy model the
 # expected squared error is $(x-wm)^2 + w^2s^2$, with the derivatives $-2w(x-wm)$ for $m$ and $2w^2s$
 # for $s$. We compare them with the mean gradient over 10,000 draws. `stop_gradient` shows what is
-# left without the trick: a drawn $z$ would be a mere number, of which nothing says how it would have
-# moved.
+# left without the trick: then a drawn $z$ is a mere number, and nothing says how it moves with the
+# weights.
 
 
 # %%
-def square_of_draw(parameters, epsilon, through):
-    z = parameters[0] + parameters[1] * epsilon
-    return (x_toy - w * through(z)) ** 2
+def with_trick(parameters, epsilon):
+    return (x_toy - w * (parameters[0] + parameters[1] * epsilon)) ** 2
+
+
+def without_trick(parameters, epsilon):
+    z = jax.lax.stop_gradient(parameters[0] + parameters[1] * epsilon)
+    return (x_toy - w * z) ** 2
 
 
 epsilons = np.random.default_rng(4).standard_normal(10_000)
-of_each_draw = jax.jit(jax.vmap(jax.grad(square_of_draw), (None, 0, None)), static_argnums=2)
-gradients = of_each_draw(np.array([m, s]), epsilons, lambda z: z)  # (draws, 2)
-without = of_each_draw(np.array([m, s]), epsilons, jax.lax.stop_gradient)
+parameters = np.array([m, s])
+gradients = jax.jit(jax.vmap(jax.grad(with_trick), (None, 0)))(parameters, epsilons)  # (draws, 2)
+without = jax.jit(jax.vmap(jax.grad(without_trick), (None, 0)))(parameters, epsilons)
 exact_gradient = np.array([-2 * w * (x_toy - w * m), 2 * w**2 * s])
 gradient_error = np.std(gradients, axis=0) / np.sqrt(len(epsilons))
 assert (abs(np.mean(gradients, axis=0) - exact_gradient) < 4 * gradient_error).all()
@@ -316,7 +320,8 @@ class HandMadeVAE(nnx.Module):
 # **The loss.** With the Gaussian likelihood, minus the ELBO is
 # $\lVert x - D(z)\rVert^2/2c + \mathrm{KL} + \tfrac{784}{2} \log 2\pi c$ for 784 pixels, with $z$
 # drawn from the posterior. The last term is constant, so we leave it out. A factor $\beta$ in front
-# of the KL makes the model a $\beta$-VAE.
+# of the KL makes the model a $\beta$-VAE (Higgins et al. 2017): with a larger $\beta$ each bit costs
+# more.
 
 
 # %%
@@ -350,7 +355,7 @@ assert np.isclose(loss_by_hand, loss_of_helper, rtol=1e-5)
 assert np.isclose(loss_by_hand, 4 * same_balance, rtol=1e-5)
 
 # %% [markdown]
-# **A training step** differentiates the loss by the weights and lets the optimiser change them, all
+# **A training step** differentiates the loss by the weights and lets the optimizer change them, all
 # in one compiled program. `train_step` does the same: after three steps from the same weights, on
 # the same batch, both losses are equal. (`Partial` binds settings to a function.)
 
@@ -377,9 +382,10 @@ assert np.isclose(loss_by_hand, of_helper, rtol=1e-3)
 # The headline VAE has the architecture, the images and the number of epochs of the headline
 # autoencoder. Two things are special.
 #
-# **A schedule.** The pixel variance $c$ starts high, falls geometrically over the first 70 % of the
-# epochs, and then rests. A high $c$ makes the KL weigh more. At first the code can afford only a few
-# bits, and finds an orderly place for every image near the prior. Then it learns to be precise.
+# **A schedule.** The pixel variance $c$ starts high, falls by the same factor in each of the first
+# 70 % of the epochs, and then rests. A high $c$ makes the KL weigh more. At first the code can
+# afford only a few bits, and finds an orderly place for every image near the prior. Then it learns
+# to be precise.
 
 # %%
 progress = np.minimum(np.arange(EPOCHS) / (0.7 * EPOCHS), 1)
@@ -441,10 +447,11 @@ save_figure(
 )
 
 # %% [markdown]
-# The loss changes with $c$. To compare epochs, the figure shows the ELBO at the final $c$. (A density
-# may exceed 1, so its logarithm may be positive.) The world, dashed, was never trained on. While $c$
-# falls, the code spends more nats and the error falls; from epoch 15 on, $c$ rests. At the end the KL
-# is larger than the 13 bits that an image holds. Notebook 04 asks what it counts beyond them.
+# The loss changes with $c$. To compare epochs, the figure shows the ELBO at the final $c$. (A
+# density may exceed 1, so its logarithm may be positive.) The world (dashed, "held-out") was never
+# trained on. While $c$ falls, the code spends more nats and the error falls; from epoch 15 on, $c$
+# rests. In bits, as printed above the figure, the KL ends well above the 13 that an image holds.
+# Notebook 04 asks what it counts beyond them.
 #
 # ## 7. Is it a bound?
 #
@@ -533,8 +540,9 @@ save_figure(fig, "03_draws", alt)
 autoencoder, _ = recipes.autoencoder(training_images, world.images, seed=SEED, epochs=EPOCHS)
 models = {"AE": autoencoder, "VAE": model}
 shown = world.images[plotting.evenly(len(world.images), 150)]
-ae_codes = autoencoder.encode(shown)
 vae_means, vae_log_variances = model.encode(shown)
+codes_of = {"AE: points": (autoencoder.encode(shown), None)}
+codes_of["VAE: clouds"] = (vae_means, np.exp(vae_log_variances / 2))
 
 # %% cellView="form" jupyter={"source_hidden": true}
 # @title Figure: points and clouds
@@ -545,34 +553,30 @@ def draw_codes(panels):
     fig, axes = plt.subplots(1, len(panels), figsize=(8.5, 8.2 / len(panels) + 0.7))
     for ax, (title, (means, sigmas)) in zip(axes, panels.items(), strict=True):
         ax.plot(*means[:, :2].T, ".", ms=3, color="k", zorder=3)
-        for centre, sigma in zip(means, [] if sigmas is None else sigmas, strict=False):
-            look = {"fc": "#56B4E9", "ec": "#0072B2", "alpha": 0.45, "lw": 0.8}
-            ax.add_patch(Ellipse(centre[:2], *4 * sigma[:2], **look))
+        for xy, sigma in zip(means, [] if sigmas is None else sigmas, strict=False):
+            ax.add_patch(Ellipse(xy[:2], *4 * sigma[:2], fc="#56B4E9", ec="#0072B2", alpha=0.45))
         ax.add_patch(Ellipse((0, 0), 4, 4, fill=False, ec="#D55E00", ls="--", lw=2, zorder=4))
         reach = 1.08 * max(2.4, np.abs(means[:, :2]).max())
-        ax.set(title=title, xlabel="$z_1$", xlim=(-reach, reach), ylim=(-reach, reach))
-        ax.set_aspect("equal")
+        ax.set(title=title, xlabel="$z_1$", aspect="equal", xlim=(-reach, reach))
+        ax.set_ylim(-reach, reach)
     axes[0].set_ylabel("$z_2$")
     marks = [Patch(fc="#56B4E9", ec="#0072B2"), Patch(fill=False, ec="#D55E00", ls="--", lw=2)]
     fig.legend(marks, ["posteriors", "prior"], loc="outside lower center", ncols=2)
     return fig
 
 
-fig = draw_codes({"AE: points": (ae_codes, None),
-                  "VAE: clouds": (vae_means, np.exp(vae_log_variances / 2))})  # fmt: skip
-save_figure(
-    fig,
-    "03_points_and_clouds",
-    "Codes of 150 images in the plane of two latents, with the prior's circle of two standard "
-    "deviations. The autoencoder's are points, spread without regard to the circle; the VAE's are "
-    "small ellipses within it and around it.",
+alt = (
+    "Codes of 150 images in the plane of two latents, with the prior's circle: the autoencoder's "
+    "are points, many of them far outside, the VAE's are small ellipses within and around it."
 )
+save_figure(draw_codes(codes_of), "03_points_and_clouds", alt)
 
 # %% [markdown]
 # The dots are the codes (of the VAE: the means), the blue ellipses two standard deviations of each
 # posterior, the dashed circle two standard deviations of the prior. Nothing tells the autoencoder
 # where to put its codes, and they reach far beyond the circle. The VAE's clouds lie where the prior
-# is. Where a cloud is wide in one direction, this latent says little about the image.
+# is. (Mind the scales: the circle is the same.) Where a cloud is wide in one direction, this latent
+# says little about the image.
 #
 # ## 10. Only reconstruction, only KL, both
 #
@@ -727,8 +731,8 @@ still = save_figure(fig, "03_manifold", alt)
 Explorer(model, world.images[::1024], still)
 
 # %% [markdown]
-# From left to right the shapes grow. From top to bottom they move down a little, and one kind turns
-# into another. So a latent need not be one factor. Notebook 04 measures which latent holds what.
+# From left to right the shapes grow. From top to bottom they move down, and one kind turns into
+# another. So a latent need not be one factor. Notebook 04 measures which latent holds what.
 #
 # ## 12. Interpolation and merging
 #
@@ -802,10 +806,10 @@ merged = pd.DataFrame(merged, index=labels).T
 merged.round(2)
 
 # %% [markdown]
-# On the way between two images, the VAE's pictures stay valid far more often than the autoencoder's.
-# A valid merged picture has the shape of a parent clearly more often than the null, and it lies near
-# halfway. So merging averages the places and mostly takes over a shape. This holds for both kinds of
-# model.
+# On the way between two images, the VAE's pictures stay valid far more often than the
+# autoencoder's. A valid merged picture has the shape of a parent clearly more often than the null,
+# and it lies far nearer to halfway. So merging averages the places and mostly takes over a shape.
+# This holds for both kinds of model.
 #
 # ## 13. Over seeds: is the VAE the better model?
 #

@@ -213,8 +213,8 @@ pd.DataFrame(known, columns=columns).round(3)
 # grows without end, although a bit sent as ±1 can never give more than one bit.
 #
 # **Noise that differs between images.** A VAE's variance does, and it is tempting to put its *mean*
-# into the textbook formula. 200 equally likely images have means evenly from −1 to 1; every other
-# one is sent with noise variance 0.0001, the rest with 4.
+# into the textbook formula. 200 equally likely images have evenly spaced means from −1 to 1; every
+# other one is sent with noise variance 0.0001, the rest with 4.
 
 # %%
 means, variances = np.linspace(-1, 1, 200), np.tile([1e-4, 4.0], 100)
@@ -483,7 +483,7 @@ save_figure(fig, "04_accounts",
 # Each bar is what a code costs: $R$ for the AE, the KL for the VAE. Blue is information, grey is
 # granularity. So nearly all that the VAE pays beyond the information is **precision that the world
 # cannot use**. Its latents are nearly independent of each other, and no hidden structure is left
-# that a cleverer prior could save. Negentropy is what a prior made of four one-dimensional densities
+# that a cleverer prior could use. Negentropy is what a prior made of four one-dimensional densities
 # would save.
 #
 # ## 6. Where does the precision go?
@@ -546,6 +546,7 @@ assert abs(image_bits - vae_audit.mutual_information) < 0.1
 # %%
 lost = np.log(np.maximum(world.entropy_bits - noise_table["exact I"], 1e-6))
 vae_lost = np.log(world.entropy_bits - vae_audit.mutual_information)
+like = "AE, as many bits as the VAE"
 s_matched = float(np.exp(np.interp(vae_lost, lost, np.log(noises))))
 matched_audit, matched_error = noisy_account(s_matched, jax.random.key(13))
 matched_log_variance = np.full_like(codes, 2 * np.log(s_matched))
@@ -558,7 +559,6 @@ print(f"AE with noise {s_matched:.3f}: {matched_audit.mutual_information:.2f} bi
 
 # %% cellView="form" jupyter={"source_hidden": true}
 # @title Figure: bits about each factor
-like = "AE, as many bits as the VAE"
 factor_tables = {}
 for title, bits in {"VAE": vae_bits, like: ae_bits}.items():
     left_over = bits.loc["all"] - bits.drop(index="all").sum()
@@ -649,11 +649,12 @@ still = save_figure(image_rows(traversals, titles=above), "04_traversals",
 Explorer(vae, images[example :: len(images) // 8], still)
 
 # %% [markdown]
-# The rows do what the bits say: a latent that holds most of one factor moves that factor, and drags
-# others along a little. Why should an axis be a factor at all? Rotate the code, and the decoder with
-# it: prior and squared error stay the same. Only the posterior, whose noise is independent along the
-# axes, singles the axes out. Noise along an axis must not hurt more than it needs to, and so the
-# directions in which the picture changes the fastest are kept apart (Rolinek et al. 2019).
+# The rows do what the bits say: the latent with the most bits about x moves the shape sideways. A
+# latent that holds most of one factor moves that factor, and drags others along a little. Why
+# should an axis be a factor at all? Rotate the code, and the decoder with it: prior and squared
+# error stay the same. Only the posterior, whose noise is independent along the axes, singles the
+# axes out. Noise along an axis must not hurt more than it needs to, and so the directions in which
+# the picture changes the fastest are kept apart (Rolinek et al. 2019).
 #
 # ## 8. The best possible decoder
 #
@@ -685,11 +686,11 @@ save_figure(image_rows(shown), "04_bayes_decoding",
     "makes of the same codes: mostly the original, sharp.")  # fmt: skip
 
 # %% [markdown]
-# Mostly the code knows better: the information is there, and the network has not learnt to read it.
-# Where the best decoder shows two pictures at once, the code itself cannot tell them apart. But mind
-# what the best decoder is: it looks all 8,192 images up and weighs them. No network that has not seen
-# them can do that, and ours has not. So the difference is what knowing the world is worth, and more
-# than a better network could gain.
+# Mostly the code knows better: the information is there, and the network has not learned to read
+# it. Where the best decoder shows two pictures at once, the code itself cannot tell them apart. But
+# mind what the best decoder is: it looks all 8,192 images up and weighs them. No network that has
+# not seen them can do that, and ours has not. So the difference is what knowing the world is worth,
+# and more than a better network could gain.
 #
 # How often must the best guess of the image be wrong? **Fano's inequality**: what is unknown after
 # $z$ is at most whether the guess is wrong, and if so, which other image it was. With the error rate
@@ -780,12 +781,11 @@ say(
 )
 
 # %% [markdown]
-# So sampling from $\mathcal N(0,I)$ fails mostly because mean and variance of the AE's code are not
-# those of the prior. A fitted Gaussian mends this. What is left is nearly all counting, for both
-# models: the shuffled code is as far from its own Gaussian. (Only with noise of 0.15 and more does
-# the AE's code show about half a bit that the null has not.) Some samples from the fitted Gaussian
-# are invalid all the same. *Where* they come from these numbers cannot say, because the null is as
-# large as the estimate.
+# In bits, what is not counting is mean and variance, and a fitted Gaussian mends these. What is left
+# is as large as its null, for both models. But the pictures say more: a fitted Gaussian makes few
+# more samples valid, and a fitted mixture many. So the AE's code has a form that no Gaussian has. At
+# this noise the bits do not show it, because granularity hides it. With noise of 0.15 and more, where
+# granularity is small, they do: the code is about half a bit farther from its Gaussian than its null.
 #
 # ## What we found
 
@@ -810,8 +810,9 @@ say(f"""
   Its MIG is {vae_mig:.2f}, that of the AE {ae_mig:.2f}.
 - The VAE's decoder errs by {vae_distortion:.2f}, the best decoder of the same codes by
   {vae_bayes_distortion:.3f}. With as many bits, the AE errs by {matched_error:.2f}.
-- The VAE's code is {ours["KL(q, N(0, I))"]:.1f} bits from N(0, I), the AE's
-  {theirs["KL(q, N(0, I))"]:.1f}. That is why the AE's samples fail.
+- The VAE's code is {ours["KL(q, N(0, I))"]:.1f} bits from N(0, I). With as many bits, the AE's is
+  {theirs["KL(q, N(0, I))"]:.1f} bits away, {theirs["mean and variance alone"]:.1f} of them in mean and
+  variance; nearly all the rest is counting.
 """)
 
 # %% [markdown]

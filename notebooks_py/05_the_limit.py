@@ -139,7 +139,7 @@ print(
 # steps in turn with those of Blahut and Arimoto, and merges reproductions that meet.
 
 # %%
-slopes = [1.5, 0.8, 0.5, 0.35, 0.25, 0.18, 0.13, 0.1, 0.08, 0.06]
+slopes = [1, 0.5, 0.3, 0.2, 0.13, 0.09]
 fixed = blahut_arimoto(d, slopes, tolerance=1e-3)
 free = image_rate_distortion(sources, slopes)
 cost = {"fixed": fixed["rate"] * np.log(2) + fixed["slope"] * fixed["distortion"]}
@@ -162,7 +162,8 @@ save_figure(fig, "05_free_reproductions",
 
 # %% [markdown]
 # The curve with free reproductions lies lower, most of all where the error is large: there a few
-# blurred pictures stand for many circles each.
+# blurred pictures stand for many circles each. (The third line, which hides the second, comes
+# next.)
 #
 # **How certain is it?** The curve is reached by a channel, so it is a true upper bound on $R(D)$.
 # From below there is Csiszár's bound. Let $\lambda(x) > 0$ be any function with
@@ -191,8 +192,9 @@ limit[list(limit_units)].rename(columns=limit_units).iloc[::3].round(2)
 # more an error costs, the more pictures are used, until nearly every image is its own reproduction.
 # Upper curve and lower estimate nearly agree: `limit_width` is the largest difference at any slope.
 #
-# Between the slopes we join the points by straight lines. They lie above a convex curve, so the upper
-# bound stays one. From below we take the highest of Csiszár's lines, one for each slope.
+# Between the slopes we join the points by straight lines. They lie above a convex curve, so the
+# upper bound stays one. From below we take the highest of Csiszár's lines, one for each slope. (The
+# column `dual` is $\mathbb E\log_2\lambda$.)
 
 # %%
 world = shape_world()
@@ -255,7 +257,7 @@ hand_log_variance = 2 * np.log(np.stack(hand_deviations, axis=1))
 
 # %%
 audit_key, z_key = jax.random.split(jax.random.key(15))
-hand_audit = rate_audit(hand_mean, hand_log_variance, key=audit_key, draws=2, sample=2048)
+hand_audit = rate_audit(hand_mean, hand_log_variance, key=audit_key, draws=2, sample=1024)
 hand_noise = np.asarray(jax.random.normal(z_key, hand_mean.shape))
 hand_z = hand_mean + np.exp(hand_log_variance / 2) * hand_noise
 decoded = bayes_decode(hand_mean, hand_log_variance, images, hand_z).reconstruction
@@ -293,10 +295,11 @@ hand_units = {"kl": "KL (bits)", "mutual_information": "I (bits)", "loss": "loss
 hand_curve.set_index("c").rename(columns=hand_units).round(2)
 
 # %% [markdown]
-# So Gaussian posteriors do not keep the VAE from the limit at a small $c$. A much better code of the
-# same family exists, and training does not find it. Two things help the code made by hand: it knows
-# the factors, and its decoder looks all images up. And it is no bound from below. There may be better
-# codes still, most likely at large $c$, where one latent for each factor is a poor use of few bits.
+# So at a small $c$ it is not mainly the Gaussian posteriors that keep the VAE from the limit. A
+# much better code of the same family exists, and training does not find it. Two things help the
+# code made by hand: it knows the factors, and its decoder looks all images up. And it is no bound
+# from below. There may be better codes still, most likely at large $c$, where one latent for each
+# factor is a poor use of few bits.
 #
 # ## 5. The plane
 #
@@ -435,11 +438,11 @@ both_ways.rename_axis("balance c·beta").round(2)
 #
 # ## 7. What brings a VAE nearer?
 #
-# Each idea was tried at two values of $c$ against the plain recipe (batches of 512 with a higher
-# learning rate). One is not fair: "trained on the grid" has seen nine tenths of the world. The last
-# column needs no training: a prior fitted to the codes would save the mismatch, the negentropy and, if
-# it is fine enough, the excess dependence. Only a prior that knows the places of all 8,192 images
-# would save the granularity.
+# Each idea was tried at two values of $c$ against the plain recipe. ("Batches of 512" also have a
+# higher learning rate.) One is not fair: "trained on the grid" has seen nine tenths of the world.
+# The last column needs no training: a prior fitted to the codes would save the mismatch, the
+# negentropy and, if it is fine enough, the excess dependence. Only a prior that knows the places of
+# all 8,192 images would save the granularity.
 
 # %%
 ideas = models[models["c"].isin(models.loc[models["group"] == "idea", "c"])].copy()
@@ -474,8 +477,8 @@ say(
 # - **c falls**: the headline recipe. While $c$ is high, the latents can afford few bits, and find the
 #   factors first that matter most for the error;
 # - **c falls, dependence penalised**: with a penalty on the total correlation (Chen et al. 2018). It
-#   costs rate, and a lower rate alone may tidy the axes, so its null is
-# - **c falls to 0.19** without the penalty, where about as many bits are paid.
+#   costs rate, and a lower rate alone may tidy the axes, so it needs a null:
+# - **c falls to 0.19**: no penalty, but about as many bits as with it.
 #
 # The MIG of notebook 04 is 1 if each factor has a latent of its own, and 0 if two latents hold it
 # alike. There are two batches of five seeds, and nothing was tuned on any of them. The second batch
@@ -538,7 +541,8 @@ say(f"""
   {own["distortion"]:.2f} it is {vae_limit:.2f} bits. The VAE pays {own["kl"]:.2f}, so its gap is
   **{own["gap"]:.2f} bits**.
 - Its causes: {own["granularity"]:.2f} bits of granularity, {own["excess_dependence"]:.2f} of
-  dependence, {own["encoder"]:.2f} of the encoder, {own["decoder"]:.2f} of the decoder, the rest form.
+  dependence, {own["encoder"]:.2f} of the encoder, {own["decoder"]:.2f} of the decoder; the rest is
+  negentropy and mismatch.
 - A **code made by hand** would pay {own["by hand"]:.2f} bits at this error. At the VAE's own loss
   it is {over_hand_made:.2f} nats better ({hand_headline["loss"]:.2f} instead of {vae_loss:.2f}).
 - The smallest gap of a VAE below an error of 10 is **{best_gap["gap"]:.2f} bits** ({best_gap["name"]},

@@ -320,7 +320,7 @@ for k in (1, 2, 3, 10, 20, 50):
 vae_mse = {k: numbers["test_mse_per_pixel"] for k, numbers in measured.items()}
 ae_mse = {20: float(squared_error(test_images, ae.reconstruct(test_images)).mean()) / 784}
 mse = pd.DataFrame({"PCA": pca_mse, "VAE": vae_mse, "AE": ae_mse})
-mse.loc[list(SIZES)].rename_axis("latents").round(4).fillna("")
+mse.loc[list(SIZES)].rename_axis("latents").round(4).astype(object).fillna("")
 
 # %% [markdown]
 # Both networks beat PCA. But the VAE gains less and less: from 20 to 50 latents the error of PCA halves,
@@ -377,9 +377,9 @@ say(
     f"{accounts[2].mutual_information:.1f} of them tell something about the image. With 20 latents it "
     f"pays {accounts[20].kl:.1f} bits and tells {accounts[20].mutual_information:.2f}: the ceiling, "
     f"which means that every test image has a place of its own. Of the rest, "
-    f"**{accounts[20].granularity:.1f} bits are granularity** and {accounts[20].excess_dependence:.1f} "
-    f"excess dependence. So 2,000 images cannot say how much a code of 20 latents tells about digits "
-    f"in general."
+    f"**{accounts[20].granularity:.1f} bits are granularity**. So 2,000 images cannot say how much a "
+    f"code of 20 latents tells about digits in general. Nor can they say whether its latents depend on "
+    f"each other: the shuffled code is at the ceiling, too, so the excess dependence cannot show."
 )
 
 # %% [markdown]

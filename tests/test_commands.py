@@ -356,6 +356,17 @@ else:
     assert ipynb(repository).read_bytes() == before
 
 
+def test_a_notebook_waits_for_those_whose_models_it_loads(repository, monkeypatch):
+    monkeypatch.setattr(commands, "AFTER", {"01_tiny": ("02_second", "03_not_there")})
+    tiny = repository / "notebooks_py" / "01_tiny.py"
+    slow = "import time\nfrom pathlib import Path\ntime.sleep(2)\nPath('done').touch()"
+    tiny.with_name("02_second.py").write_text(SOURCE.replace("N * 21", slow))
+    tiny.write_text(
+        SOURCE.replace("N * 21", "from pathlib import Path\nassert Path('done').exists()")
+    )
+    assert main(["run"], repository) == 0
+
+
 def test_a_kernel_that_dies_is_told(repository, capsys):
     edit(repository, "N * 21", "import os\nos._exit(1)")
     assert main(["run"], repository) == 1

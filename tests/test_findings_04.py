@@ -134,3 +134,13 @@ def test_sampling_the_ae_fails_in_mean_and_variance_and_the_rest_is_counting(fou
         assert abs(fitted[name] - null[name]) < 0.1 * fitted[name]
     for name in ("AE, noise 0.15 sd", "AE, noise 0.4 sd"):
         assert 0.25 < fitted[name] - null[name] < 0.8, "said: about half a bit"
+
+
+def test_a_fitted_gaussian_mends_few_samples_and_a_mixture_many():
+    share = read("02_autoencoder")
+    prior, gaussian, mixture = (
+        share[f"ae_{density}_validity"]
+        for density in ("prior", "fitted_gaussian", "fitted_mixture")
+    )
+    assert gaussian - prior < mixture - gaussian
+    assert mixture > 0.8

@@ -66,8 +66,16 @@ def test_with_20_latents_most_of_the_divergence_is_granularity(runs):
     assert many["information_bits"] > np.log2(2000) - 0.05
 
 
+def test_over_the_granularity_lies_about_a_bit_with_20_latents_as_with_1(runs):
+    for size in (1, 2, 3, 20):
+        numbers = runs[f"{size} latents"]
+        over = numbers["prior_divergence_bits"] - numbers["granularity_bits"]
+        assert 0.7 < over < 1.3
+
+
 def test_at_the_smallest_c_it_is_otherwise(runs):
     small = runs["c = 0.0001"]
+    assert small["prior_divergence_bits"] - small["granularity_bits"] > 20
     assert small["granularity_bits"] < small["prior_divergence_bits"] / 2
 
 

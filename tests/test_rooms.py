@@ -12,7 +12,7 @@ ORDER = re.findall(
     """
     checks shapes files progress digits convolutions models objectives optimizers runs training
     checkpoints generation mixtures posteriors information limits handmade measures recipes studies
-    plotting exercises explorer
+    codes plotting exercises explorer
     environment
     """,
 )

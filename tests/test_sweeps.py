@@ -130,3 +130,24 @@ def test_the_single_shape_keeps_every_schedule_and_seed(folder):
         assert all(0 <= value <= 1 for value in schedule["mig"]["values"])
         assert set(schedule["bits"][0]) == {"x", "y", "size"}
         assert len(schedule["mig_of_first_batch"]) == 1
+
+
+def test_the_account_of_real_images_goes_on_where_it_was(folder, monkeypatch):
+    generator = np.random.default_rng(0)
+    labels = generator.integers(0, 10, 2600)
+    images = generator.uniform(0, 0.2, (2600, 28, 28)).astype(np.float32)
+    images[np.arange(2600), 4 + 2 * labels] = 0.9
+    parts = {"train": (images[:2400], labels[:2400]), "test": (images[2400:], labels[2400:])}
+    monkeypatch.setattr(sweeps, "load_digits", lambda name, part: parts[part])
+    monkeypatch.setattr(sweeps.codes, "COMPONENTS", (1, 2))
+    runs = [("mnist", kind, 20, 0) for kind in ("VAE", "AE")]
+    epochs = dict.fromkeys(("AE", "VAE", "MLP", "CNN"), 1)
+    sweeps.real_images(runs[:1], epochs, n=20)
+    monkeypatch.setattr(sweeps.studies, "judged", lambda *_: {"sure": 0.5})  # the AE's alone
+    sweeps.real_images(runs, epochs, n=20)
+    found = recorded("real_images")
+    assert [run["kind"] for run in found["runs"]] == ["VAE", "AE"]
+    vae, ae = found["runs"]
+    assert ae["kl_bits"] == pytest.approx(vae["kl_bits"], rel=1e-3)
+    assert "class_entropy_bits" in found["drawings"][0]["judged"]["mixture"]
+    assert found["drawings"][1]["judged"]["mixture"] == {"sure": 0.5}

@@ -25,6 +25,7 @@ KERNEL = {  # the environment of the kernels: quiet, and one GPU is enough for a
     "PYDEVD_DISABLE_FILE_VALIDATION": "1",
     "XLA_PYTHON_CLIENT_MEM_FRACTION": f"{0.9 / AT_ONCE:g}",
 }
+AFTER = {"09_real_images": ("07_mlp_and_cnn", "08_latent_dimension")}  # whose models it loads
 GROUPS = {  # of notebooks, by how their names start
     "walk": [name[:3] for name in WALK],
     "studies": [name[:3] for name in STUDIES],
@@ -72,7 +73,8 @@ async def _execute(path, tell, whole):
 
 
 async def _execute_all(paths):
-    """Execute notebooks, `AT_ONCE` at a time; return the seconds of each by its name.
+    """Execute notebooks, `AT_ONCE` at a time, each after those that it waits for; return the
+    seconds of each by its name.
 
     In a terminal one line, written anew, counts the cells of those that run. The first that fails
     stops the others.
@@ -80,6 +82,7 @@ async def _execute_all(paths):
     again = "\r\x1b[K" if sys.stdout.isatty() else ""
     seconds, places, slots = {}, {}, asyncio.Semaphore(AT_ONCE)
     whole = asyncio.current_task()
+    done = {path.stem: asyncio.Event() for path in paths}
 
     async def timed(path):
         def tell(number, of):
@@ -87,6 +90,9 @@ async def _execute_all(paths):
             if again:
                 print(end=again + ", ".join(places.values()), flush=True)
 
+        for earlier in AFTER.get(path.stem, ()):
+            if earlier in done:
+                await done[earlier].wait()
         async with slots:
             if not again:
                 print(f"{path.stem}: running", flush=True)
@@ -99,6 +105,7 @@ async def _execute_all(paths):
                 print(end=again)
             seconds[path.stem] = round(time.perf_counter() - start, 1)
             print(f"{path.stem}: done in {seconds[path.stem]:.0f} s", flush=True)
+            done[path.stem].set()
 
     try:
         async with asyncio.TaskGroup() as group:

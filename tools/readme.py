@@ -46,6 +46,10 @@ STUDIES = {  # those of `make studies`
         "Latent dimension",
         "How many latents does a digit need, and what do they do?",
     ),
+    "09_real_images": (
+        "Real images",
+        "How many bits does a digit's code keep?",
+    ),
 }
 TIMED = {("walk",): "run", ("studies",): "studies"}  # what is run: file of times, make target
 WORDS_A_MINUTE, LINES_A_MINUTE = 200, 12  # of prose and of code, read with care

@@ -12,7 +12,7 @@ import numpy as np
 from flax import nnx
 from jax.tree_util import Partial
 
-from helpers import measures, plotting, recipes, studies
+from helpers import codes, measures, plotting, recipes, studies
 from helpers.digits import load_digits
 from helpers.files import digest, output_folder, record, recorded, save_figure
 from helpers.generation import sample_prior
@@ -64,6 +64,15 @@ REPORT_RUNS = (  # (kind, data, latents, c, seed, improved)
     ),
     ("CNN", "mnist", 2, studies.REPORT_C, 0, True),
 )
+IMAGE_SETS = ("mnist", "fashion_mnist")
+IMAGE_RUNS = (  # (data, kind, latents, seed), a VAE before the AE of its price
+    *(("fashion_mnist", kind, n, 0) for n in (20, 2, 10, 50) for kind in ("VAE", "AE")),
+    *(("mnist", kind, 20, seed) for seed in (0, 1, 2) for kind in ("VAE", "AE")),
+    *(("fashion_mnist", kind, 20, seed) for seed in (1, 2) for kind in ("VAE", "AE")),
+    *((data, "MLP", n, 0) for data in IMAGE_SETS for n in (2, 3, 20)),
+    *((data, "CNN", n, 0) for data in IMAGE_SETS for n in (2, 3, 20)),
+)
+IMAGE_EPOCHS = {"AE": 10, "VAE": 10, "MLP": studies.REPORT_EPOCHS, "CNN": 3}
 
 
 def _measured(kind, model, images, world, seed):
@@ -353,6 +362,77 @@ def mlp_and_cnn(runs=REPORT_RUNS, epochs=studies.REPORT_EPOCHS):
         save_figure(plotting.image_rows(rows), "07_cnn_samples")
 
 
+def _image_model(data, kind, latents, seed, sets, epochs):
+    """A model of study 09, trained or loaded: (model, history)."""
+    images, _, test_images, _ = sets
+    settings = {"data": data, "seed": seed, "epochs": epochs}
+    train = studies.group_model if kind in ("AE", "VAE") else studies.report_model
+    return train(kind, latents, images, test_images, **settings)
+
+
+def _image_account(model, sets, bits, key, name):
+    """The account of a model's code; bits: that an AE's noise makes its code cost."""
+    images, labels, test_images, test_labels = sets
+    code, queries = model.encode(images), model.encode(test_images)
+    if bits is not None:
+        code, queries = codes.noisy_code(code, bits), codes.noisy_code(code, bits, queries)
+    return codes.account(code, labels, queries, test_labels, key=key, name=name)
+
+
+def _image_drawings(model, kind, sets, judge, key, n):
+    """Pictures from three densities of z, and what the judge and real images say of them."""
+    images, _, test_images, _ = sets
+    code_key, draw_key = jax.random.split(key)
+    z = model.encode(images[: codes.CODES])
+    z = z if kind == "AE" else model.sample(*z, code_key)
+    pictures = codes.drawings(model, z, draw_key, n)
+    return pictures, {
+        name: studies.judged(some, judge, images, test_images) for name, some in pictures.items()
+    }
+
+
+def real_images(runs=IMAGE_RUNS, epochs=IMAGE_EPOCHS, n=1000, limit=None):
+    """Study 09's further codes and drawings: figures/real_images.json, after every run.
+
+    Runs that the file there holds, of the same epochs, are left as they are. limit: so many images
+    of each set, for tests.
+    """
+    done, drawn, rows, sets, judges = [], [], {}, {}, {}
+    if (output_folder("figures") / "real_images.json").exists():
+        there = recorded("real_images")
+        if there["epochs"] == epochs:
+            done, drawn = there["runs"], there["drawings"]
+    kept = {(r["data"], r["kind"], r["latents"], r["seed"]): r for r in done}
+    for data, kind, latents, seed in runs:
+        if (data, kind, latents, seed) in kept:
+            continue
+        if data not in sets:
+            sets[data] = [a[:limit] for part in ("train", "test") for a in load_digits(data, part)]
+        about = {"data": data, "kind": kind, "latents": latents, "seed": seed}
+        model, history = _image_model(**about, sets=sets[data], epochs=epochs[kind])
+        bits = kept[data, "VAE", latents, seed]["kl_bits"] if kind == "AE" else None
+        key = jax.random.fold_in(jax.random.key(seed), latents)
+        name = f"reader-{data}-{kind}-{latents}-seed{seed}-{epochs[kind]}"
+        numbers = _image_account(model, sets[data], bits, key, name)
+        numbers["test_loss"] = float(history["test_loss"].iloc[-1])
+        _tell(f"{kind} on {data}, {latents} latents, seed {seed}:", _scalars(numbers))
+        kept[data, kind, latents, seed] = about | {"epochs": epochs[kind]} | numbers
+        done.append(kept[data, kind, latents, seed])
+        if kind in ("AE", "VAE") and latents == 20:
+            if data not in judges:
+                judges[data], _ = studies.classifier(data, *sets[data])
+            pictures, judged = _image_drawings(
+                model, kind, sets[data], judges[data], jax.random.fold_in(key, 1), n
+            )
+            drawn.append(about | {"judged": judged})
+            if (data, seed) == ("fashion_mnist", 0):
+                rows |= {f"{kind}, {name}": some[:12] for name, some in pictures.items()}
+        record("real_images", epochs=epochs, device=_device(), runs=done, drawings=drawn)
+    if rows:
+        plotting.use_style()
+        save_figure(plotting.image_rows(rows), "09_fashion_draws")
+
+
 def _scalars(numbers):
     return {name: value for name, value in numbers.items() if np.ndim(value) == 0}
 
@@ -363,5 +443,6 @@ def _device():
 
 
 PARTS = (
-    headline, generalisation, single_shape, plane, limit, hand_made, latent_dimension, mlp_and_cnn
+    headline, generalisation, single_shape, plane, limit, hand_made, latent_dimension, mlp_and_cnn,
+    real_images,
 )  # fmt: skip
