@@ -220,6 +220,7 @@ for name, values in curves.items():
     here_shown = shown_epochs[shown_epochs <= len(values)]
     shown_curves[name] = here_shown, np.array(values)[here_shown - 1]
 fig = plotting.curves(shown_curves, x_label="epoch", y_label="test ELBO (nats per image)")
+fig.axes[0].legend(ncols=3, loc="lower right")
 fig.axes[0].set_ylim(max(min(map(min, curves.values())), -190), None)
 ends = ", ".join(f"{values[-1]:.0f} with {name.split()[0]}" for name, values in curves.items())
 save_figure(
@@ -255,7 +256,7 @@ seeds = pd.concat([mine, plain[plain["latents"].isin(SIZES)]])
 seeds = seeds[["latents", *WORDS]].rename(columns=WORDS).astype(float)
 by_size = seeds.groupby("latents")
 spread = by_size.mean().join(by_size["test ELBO"].agg(["std", "count"]))
-spread = spread.rename(columns={"std": "sd of test ELBO", "count": "seeds"})
+spread = spread.rename(columns={"std": "sd of test ELBO", "count": "seeds"}).rename(index=int)
 spread.round(2)
 
 # %% [markdown]
@@ -375,8 +376,8 @@ pd.DataFrame({f"{k} latents": audit.table()["bits"] for k, audit in accounts.ite
 say(
     f"With 2 latents the code pays {accounts[2].kl:.1f} bits, less than the ceiling, and "
     f"{accounts[2].mutual_information:.1f} of them tell something about the image. With 20 latents it "
-    f"pays {accounts[20].kl:.1f} bits and tells {accounts[20].mutual_information:.2f}: the ceiling, "
-    f"which means that every test image has a place of its own. Of the rest, "
+    f"pays {accounts[20].kl:.1f} bits and tells {accounts[20].mutual_information:.2f}: nearly the "
+    f"ceiling, so nearly every test image has a place of its own. Of the rest, "
     f"**{accounts[20].granularity:.1f} bits are granularity**. So 2,000 images cannot say how much a "
     f"code of 20 latents tells about digits in general. Nor can they say whether its latents depend on "
     f"each other: the shuffled code is at the ceiling, too, so the excess dependence cannot show."
@@ -635,15 +636,15 @@ counts = claims["verdict"].value_counts()
 agree = ", ".join(str(k) for k in SIZES if abs(apart[k]) < 3)
 final = ", ".join(f"{measured[k]['final_test_elbo']:.1f} nats with {k}" for k in SIZES)
 say(f"""
-- The VAE's ELBO on test images is {final} latents (seed {SEED}); {floor:.1f} nats of each are the
-  pixels' own entropy.
+- The VAE's ELBO on test images is {final} latents (seed {SEED}). Of each,
+  {floor:.1f} nats are the pixels' own entropy.
 - Of 50 latents {active[50]} are active, of 20 latents {active[20]}: how many it uses is the VAE's own
   choice.
 - With 20 latents the code pays {accounts[20].kl:.1f} bits. {N_AUDIT:,} test images can confirm
   {accounts[20].mutual_information:.1f} of them; {accounts[20].granularity:.1f} are granularity.
-- Of the report's claims {counts.get("confirmed", 0)} are confirmed on held-out images and over seeds,
-  {counts.get("refuted", 0)} refuted, {counts.get("in part", 0)} hold in part and
-  {counts.get("undecided", 0)} stays undecided. Its ELBOs at {agree} latents agree with ours.
+- The report's claims, on held-out images and over seeds: confirmed {counts.get("confirmed", 0)},
+  refuted {counts.get("refuted", 0)}, in part {counts.get("in part", 0)}, undecided
+  {counts.get("undecided", 0)}. Its ELBOs with {agree} latents agree with ours.
 """)
 
 # %% [markdown]
