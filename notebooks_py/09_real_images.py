@@ -236,17 +236,17 @@ table[list(BITS)].rename(columns=BITS).astype(float).round(2)
 
 # %% [markdown]
 # All columns are bits per image. *Form* is what is left: the latents are not exactly distributed as
-# N(0, 1) (negentropy and mismatch in notebook 04). With two latents nearly all of the KL is information. With 20 the
-# information has reached $\log_2 60{,}000$: **a z names its image, and there is nothing left to
-# tell.** What the code pays beyond is mostly **granularity**: precision that 60,000 images cannot
-# use. It is measured by a null. Shuffle each latent by itself over the images, so that the latents
-# know nothing of each other, and count the same total correlation again. Only what exceeds this,
-# the *excess dependence*, says that latents share something.
+# N(0, 1) (negentropy and mismatch in notebook 04). With two latents most of the KL is information.
+# With 20 the information comes close to $\log_2 60{,}000 = 15.87$: **a $z$ nearly names its image, and
+# little is left to tell.** What the code pays beyond is mostly **granularity**: precision that 60,000
+# images cannot use. It is measured by a null. Shuffle each latent by itself over the images, so that
+# the latents know nothing of each other, and count the same total correlation again. Only what exceeds
+# it, the *excess dependence*, says that latents share something.
 #
-# **What saturation means.** $I = 15.87$ says that no two codes of the list overlap. It does *not* say
-# that the code keeps all that there is in a digit: a code that is a little coarser, or much finer,
-# gives the same number. To tell these apart, count something smaller than the list. The class is one
-# such thing, and images outside the list can ask for it.
+# **What saturation means.** An $I$ near 15.87 says that hardly any two codes of the list overlap. It
+# does *not* say that the code keeps all that there is in a digit: a code that is a little coarser, or
+# much finer, gives the same number. To tell these apart, count something smaller than the list. The
+# class is one such thing, and images outside the list can ask for it.
 #
 # ## 4. How many bits about the class?
 #
@@ -325,8 +325,8 @@ print(
 )
 
 # %% [markdown]
-# With shuffled labels the best power is the one that forgets, and 0 bits are found. The sharp
-# $q(z)$, on the other hand, loses bits without limit.
+# With shuffled labels a power near 0 is best, and it finds 0 bits: the power that forgets. The sharp $q(z)$
+# of power 1 pays for being sure without a reason.
 #
 # **A law.** Noise that is added to a code can only destroy information (the *data processing
 # inequality*). So a finer code, one with less noise, must keep more bits about the class:
@@ -455,9 +455,10 @@ alt = (
 save_figure(fig, "09_latent_sizes", alt)
 
 # %% [markdown]
-# The first panel has the price and the goods. From 10 latents on the list is told apart, so whatever
-# is paid beyond that is granularity: bits that draw a *given* digit more exactly. The ELBO, which counts
-# drawing, still gains from them between 10 and 20; the bits about the class hardly do.
+# The first panel has the price and the goods. From 10 latents on the information has little room left to
+# grow, so most of what is paid beyond that is granularity: bits that draw a *given* digit more exactly.
+# The ELBO counts how well a digit is drawn, so it gains from them between 10 and 20; past 20 neither
+# it nor the bits about the class do.
 #
 # ## 8. All codes, both data sets
 #
@@ -478,16 +479,16 @@ every[["epochs", *shown]].astype(float).round(3)
 
 # %% cellView="form" jupyter={"source_hidden": true}
 # @title How the figure is drawn: what each code costs, and what it tells of the class
-MARKERS = {"VAE": "o", "AE": "s", "MLP": "^", "CNN": "D", "yours": "*"}
+LOOKS = {"VAE": "C0o", "AE": "C1s", "MLP": "C2^", "CNN": "C3D", "yours": "k*"}
 
 
 def price_and_class(codes_shown):
     """Bits about the class over the KL, a point for each code; hollow for Fashion-MNIST."""
     fig, ax = plt.subplots(figsize=(8.5, 4.2))
     for (name, kind), group in codes_shown.groupby(["data", "kind"]):
-        look = {"marker": MARKERS[kind], "ms": 14 if kind == "yours" else 7, "ls": ""}
-        look["mfc"] = None if name == "mnist" else "none"
-        ax.plot(group["kl_bits"], group["class_bits"], label=f"{kind}, {name}", **look)
+        size, fill = 14 if kind == "yours" else 7, None if name == "mnist" else "none"
+        points, label = group[["kl_bits", "class_bits"]], f"{kind}, {name}"
+        ax.plot(*points.T.to_numpy(float), LOOKS[kind], ms=size, mfc=fill, label=label)
         for (*_, latents), row in group.iterrows():
             place = row["kl_bits"], row["class_bits"]
             ax.annotate(f"{latents}", place, (6, 3), textcoords="offset points", fontsize=8)
@@ -506,8 +507,10 @@ alt = (
 save_figure(price_and_class(every), "09_all_codes", alt)
 
 # %% [markdown]
-# At the same price the AE with noise can be held against the VAE. Mind the number of latents beside
-# each point: an AE spends its bits evenly, a VAE where they pay.
+# Columns whose names end in *error* are shares of test images that are read wrongly; *class_bits_error* is
+# a standard error. AE and VAE of one size stand one above the other, because they cost the same. The
+# VAE spends its bits where they pay in reconstruction, the AE evenly, and *either* may tell more of the class:
+# nobody asked them to.
 #
 # ## 9. Can only the VAE draw digits?
 #
