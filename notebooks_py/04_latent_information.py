@@ -150,7 +150,8 @@ print(f"{len(np.unique(codes, axis=0)):,} different codes of {len(images):,} ima
 # images, $R$ is the formula of the textbooks,
 # $\sum_i \frac12 \log_2\big(1 + \operatorname{Var}(\text{mean}_i) / \sigma_i^2\big)$.
 #
-# Mind the numerator: it is the variance of the code *without* noise. If we counted the noise in,
+# Mind the numerator: it is the variance of the code *without* noise. (Thompson's text, which notebook
+# 03 names, says "the variance of the latent space" and leaves this open.) If we counted the noise in,
 # a code that ignores the image would have a rate of half a bit for each latent. We compute $R$ by
 # hand for the AE at one noise level; the two helpers agree.
 

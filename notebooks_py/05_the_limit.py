@@ -415,8 +415,8 @@ models["training"] = models["kl"] - models["by hand"]
 by_hand_at_best = np.interp(models["bayes_distortion"], hand_curve["distortion"], hand_curve["kl"])
 models["training, best decoder"] = models["kl"] - by_hand_at_best
 trained = models[models["group"].isin(["VAE", "headline"])]
-columns = ["group", "c", "distortion", "kl", "limit", "gap", "family", "training"]
-trained[[*columns, "training, best decoder"]].round(2)
+of_the_gap = ["group", "c", "distortion", "kl", "limit", "gap", "family", "training"]
+trained[[*of_the_gap, "training, best decoder"]].round(2)
 
 # %% [markdown]
 # At the smallest $c$ most of the gap is training, and nearly half of this is the decoder, which has not
