@@ -443,6 +443,7 @@ print({name: array.shape for name, array in arrays.items()}, about["entropy_bits
 # There are few enough pairs to look at all of them. With
 # $\lVert a - b\rVert^2 = \lVert a\rVert^2 + \lVert b\rVert^2 - 2\,a\cdot b$, one matrix product
 # compares 1,024 images with all others.
+# ($\lVert a\rVert^2$, the sum of the squared pixels, is the *energy* of an image.)
 
 # %%
 exact = flat.astype(np.float64)  # 64 bits, because we subtract large and nearly equal numbers
@@ -842,8 +843,8 @@ save_figure(fig, "01_rate_distortion_announced", alt)
 # to "the mean image". The dashed line is the laziest scheme: send all 13 bits for some images and
 # nothing for the others. (The lines between the dots mean the same: use one code for some images
 # and its neighbour for the rest.) The limit $R(D)$ starts and ends in the diamonds too, and is
-# convex. Our digits are a real code, so the limit is nowhere above them; how far below it runs, the
-# notebook on the limit computes.
+# convex. Our digits are a real code, so the limit is nowhere above them; notebook 05 computes how
+# far below it runs.
 #
 # PCA lies on the upper edge, at the full **13 bits**, with two components as with sixteen. No two
 # images share a code, so even a few numbers *name* the image, and with a list of all codes we could

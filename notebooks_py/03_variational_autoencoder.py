@@ -131,11 +131,11 @@ print(len(training_images), "images to learn from,", len(world.images), "to judg
 # + \mathbb E_{q}\!\left[\log \frac{q(z|x)}{p(z|x)}\right]
 # = \mathrm{ELBO}(x) + \mathrm{KL}\big(q(z|x)\,\Vert\,p(z|x)\big).$$
 #
-# The gap is a **KL divergence**, $\mathrm{KL}(q\Vert p) = \mathbb E_q[\log q/p]$, from our posterior
-# to the true one. It is never negative, because by Jensen's inequality
+# The gap is a **KL divergence**, $\mathrm{KL}(q\Vert p) = \mathbb E_q[\log q/p]$, from our
+# posterior to the *true posterior* $p(z|x)$. It is never negative, because by Jensen's inequality
 # $-\mathrm{KL} = \mathbb E_q[\log p/q] \le \log \mathbb E_q[p/q] \le 0$. It is zero only if
 # $q(z|x) = p(z|x)$. So the ELBO is $-\mathrm{KL}\big(q(z|x)\Vert p(z|x)\big) + \log p(x)$. Here the
-# KL is the one to the *true posterior*, which nobody can compute.
+# KL is the one to the true posterior, which nobody can compute.
 #
 # **The form that is trained.** Split $p(x,z) = p(x|z)\,p(z)$:
 #
@@ -355,7 +355,7 @@ assert np.isclose(loss_by_hand, loss_of_helper, rtol=1e-5)
 assert np.isclose(loss_by_hand, 4 * same_balance, rtol=1e-5)
 
 # %% [markdown]
-# **A training step** differentiates the loss by the weights and lets the optimiser change them, all
+# **A training step** differentiates the loss by the weights and lets the optimizer change them, all
 # in one compiled program. `train_step` does the same: after three steps from the same weights, on
 # the same batch, both losses are equal. (`Partial` binds settings to a function.)
 
@@ -382,10 +382,11 @@ assert np.isclose(loss_by_hand, of_helper, rtol=1e-3)
 # The headline VAE has the architecture, the images and the number of epochs of the headline
 # autoencoder. Two things are special.
 #
-# **A schedule.** The pixel variance $c$ starts high, falls geometrically over the first 70 % of the
-# epochs, and then rests. A high $c$ makes the KL weigh more. At first the code can afford only a few
-# bits, and finds an orderly place for every image near the prior. Then it learns to be precise. (This
-# is the idea. Notebook 05 compares it with a constant $c$, which at some $c$ ends at the lower loss.)
+# **A schedule.** The pixel variance $c$ starts high, falls by the same factor in each of the first
+# 70 % of the epochs, and then rests. A high $c$ makes the KL weigh more. At first the code can
+# afford only a few bits, and finds an orderly place for every image near the prior. Then it learns
+# to be precise. (This is the idea. Notebook 05 compares it with a constant $c$, which at some $c$
+# ends at the lower loss.)
 
 # %%
 progress = np.minimum(np.arange(EPOCHS) / (0.7 * EPOCHS), 1)
@@ -447,10 +448,11 @@ save_figure(
 )
 
 # %% [markdown]
-# The loss changes with $c$. To compare epochs, the figure shows the ELBO at the final $c$. (A density
-# may exceed 1, so its logarithm may be positive.) The world, dashed, was never trained on. While $c$
-# falls, the code spends more nats and the error falls; from epoch 15 on, $c$ rests. At the end the KL
-# is larger than the 13 bits that an image holds. Notebook 04 asks what it counts beyond them.
+# The loss changes with $c$. To compare epochs, the figure shows the ELBO at the final $c$. (A
+# density may exceed 1, so its logarithm may be positive.) The world (dashed, "held-out") was never
+# trained on. While $c$ falls, the code spends more nats and the error falls; from epoch 15 on, $c$
+# rests. In bits, as printed above the figure, the KL ends well above the 13 that an image holds.
+# Notebook 04 asks what it counts beyond them.
 #
 # ## 7. Is it a bound?
 #
@@ -582,7 +584,8 @@ save_figure(
 # The dots are the codes (of the VAE: the means), the blue ellipses two standard deviations of each
 # posterior, the dashed circle two standard deviations of the prior. Nothing tells the autoencoder
 # where to put its codes, and they reach far beyond the circle. The VAE's clouds lie where the prior
-# is. Where a cloud is wide in one direction, this latent says little about the image.
+# is. (Mind the scales: the circle is the same.) Where a cloud is wide in one direction, this latent
+# says little about the image.
 #
 # ## 10. Only reconstruction, only KL, both
 #
@@ -738,7 +741,8 @@ Explorer(model, world.images[::1024], still)
 
 # %% [markdown]
 # From left to right the shapes grow. From top to bottom they move down, through most of the range of
-# $y$, and on the way one kind turns into another. So a latent need not be one factor. Notebook 04 measures which latent holds what.
+# $y$, and on the way one kind turns into another. So a latent need not be one factor. Notebook 04
+# measures which latent holds what.
 #
 # ## 12. Interpolation and merging
 #
@@ -812,11 +816,10 @@ merged = pd.DataFrame(merged, index=labels).T
 merged.round(2)
 
 # %% [markdown]
-# On the way between two images, the VAE's pictures stay valid far more often than the autoencoder's.
-# A valid merged picture has the shape of a parent clearly more often than the null, and it lies much
-# nearer to halfway than a parent does. So merging roughly averages the places and mostly takes over a
-# shape. This holds for both kinds of
-# model.
+# On the way between two images, the VAE's pictures stay valid far more often than the
+# autoencoder's. A valid merged picture has the shape of a parent clearly more often than the null,
+# and it lies far nearer to halfway. So merging roughly averages the places and mostly takes over a
+# shape. This holds for both kinds of model.
 #
 # ## 13. Over seeds: is the VAE the better model?
 #

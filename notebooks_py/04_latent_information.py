@@ -214,8 +214,8 @@ pd.DataFrame(known, columns=columns).round(3)
 # grows without end, although a bit sent as ±1 can never give more than one bit.
 #
 # **Noise that differs between images.** A VAE's variance does, and it is tempting to put its *mean*
-# into the textbook formula. 200 equally likely images have means evenly from −1 to 1; every other
-# one is sent with noise variance 0.0001, the rest with 4.
+# into the textbook formula. 200 equally likely images have evenly spaced means from −1 to 1; every
+# other one is sent with noise variance 0.0001, the rest with 4.
 
 # %%
 means, variances = np.linspace(-1, 1, 200), np.tile([1e-4, 4.0], 100)
@@ -555,6 +555,7 @@ assert abs(image_bits - vae_audit.mutual_information) < 0.1
 # %%
 lost = np.log(np.maximum(world.entropy_bits - noise_table["exact I"], 1e-6))
 vae_lost = np.log(world.entropy_bits - vae_audit.mutual_information)
+like = "AE, as many bits as the VAE"
 s_matched = float(np.exp(np.interp(vae_lost, lost, np.log(noises))))
 matched_audit, matched_error = noisy_account(s_matched, jax.random.key(13))
 matched_log_variance = np.full_like(codes, 2 * np.log(s_matched))
@@ -567,7 +568,6 @@ print(f"AE with noise {s_matched:.3f}: {matched_audit.mutual_information:.2f} bi
 
 # %% cellView="form" jupyter={"source_hidden": true}
 # @title Figure: bits about each factor
-like = "AE, as many bits as the VAE"
 factor_tables = {}
 for title, bits in {"VAE": vae_bits, like: ae_bits}.items():
     left_over = bits.loc["all"] - bits.drop(index="all").sum()
@@ -658,11 +658,12 @@ still = save_figure(image_rows(traversals, titles=above), "04_traversals",
 Explorer(vae, images[example :: len(images) // 8], still)
 
 # %% [markdown]
-# The rows do what the bits say: a latent that holds most of one factor moves that factor, and drags
-# others along a little. Why should an axis be a factor at all? Rotate the code, and the decoder with
-# it: prior and squared error stay the same. Only the posterior, whose noise is independent along the
-# axes, singles the axes out. Noise along an axis must not hurt more than it needs to, and so the
-# directions in which the picture changes the fastest are kept apart (Rolinek et al. 2019).
+# The rows do what the bits say: the latent with the most bits about x moves the shape sideways. A
+# latent that holds most of one factor moves that factor, and drags others along a little. Why
+# should an axis be a factor at all? Rotate the code, and the decoder with it: prior and squared
+# error stay the same. Only the posterior, whose noise is independent along the axes, singles the
+# axes out. Noise along an axis must not hurt more than it needs to, and so the directions in which
+# the picture changes the fastest are kept apart (Rolinek et al. 2019).
 #
 # ## 8. The best possible decoder
 #
@@ -694,11 +695,11 @@ save_figure(image_rows(shown), "04_bayes_decoding",
     "makes of the same codes: mostly the original, sharp.")  # fmt: skip
 
 # %% [markdown]
-# Mostly the code knows better: the information is there, and the network has not learnt to read it.
-# Where the best decoder shows two pictures at once, the code itself cannot tell them apart. But mind
-# what the best decoder is: it looks all 8,192 images up and weighs them. No network that has not seen
-# them can do that, and ours has not. So the difference is what knowing the world is worth, and more
-# than a better network could gain.
+# Mostly the code knows better: the information is there, and the network has not learned to read
+# it. Where the best decoder shows two pictures at once, the code itself cannot tell them apart. But
+# mind what the best decoder is: it looks all 8,192 images up and weighs them. No network that has
+# not seen them can do that, and ours has not. So the difference is what knowing the world is worth,
+# and more than a better network could gain.
 #
 # How often must the best guess of the image be wrong? **Fano's inequality**: what is unknown after
 # $z$ is at most whether the guess is wrong, and if so, which other image it was. With the error rate
@@ -792,13 +793,13 @@ say(
 )
 
 # %% [markdown]
-# So sampling from $\mathcal N(0,I)$ fails mostly because mean and variance of the AE's code are not
-# those of the prior. A fitted Gaussian mends this. What is left cannot be told from counting, for
-# both models: the shuffled code is as far from its own Gaussian, or farther. But this does not prove
-# that nothing is left. Many samples from the fitted Gaussian are still invalid, and far fewer from a
-# mixture: the code has a form that a Gaussian misses. At noise of 0.15 and more, where granularity
-# is small, the AE's code shows about half a bit that the null has not. At finer noise these numbers
-# cannot show it, because the null is as large as the estimate.
+# What sets the AE's code apart from $\mathcal N(0,I)$ is mostly its mean and variance. A fitted
+# Gaussian mends these. What is left cannot be told from counting, for both models: the shuffled code
+# is as far from its own Gaussian, or farther. But this does not prove that nothing is left. About a
+# third of the samples from the fitted Gaussian are invalid, and far fewer of those from a mixture:
+# the code has a form that a Gaussian misses. At noise of 0.15 and more, where granularity is small,
+# the AE's code shows about half a bit that the null has not. At finer noise these numbers cannot
+# show it, because the null is as large as the estimate.
 #
 # ## What we found
 
@@ -825,7 +826,7 @@ say(f"""
 - The VAE's decoder errs by {vae_distortion:.2f}, the best decoder of the same codes by
   {vae_bayes_distortion:.3f}. With as many bits, the AE errs by {matched_error:.2f}.
 - The VAE's code is {ours["KL(q, N(0, I))"]:.1f} bits from N(0, I), the AE's
-  {theirs["KL(q, N(0, I))"]:.1f}. That is why the AE's samples fail.
+  {theirs["KL(q, N(0, I))"]:.1f}: decoded draws of N(0, I) fail more often for the AE.
 """)
 
 # %% [markdown]

@@ -162,7 +162,8 @@ save_figure(fig, "05_free_reproductions",
 
 # %% [markdown]
 # The curve with free reproductions lies lower, most of all where the error is large: there a few
-# blurred pictures stand for many circles each.
+# blurred pictures stand for many circles each. (The third line, which hides the second, comes
+# next.)
 #
 # **How certain is it?** The curve is reached by a channel, so it is a true upper bound on $R(D)$.
 # From below there is Csiszár's bound. Let $\lambda(x) > 0$ be any function with
@@ -191,8 +192,9 @@ limit[list(limit_units)].rename(columns=limit_units).iloc[::3].round(2)
 # more an error costs, the more pictures are used, until nearly every image is its own reproduction.
 # Upper curve and lower estimate nearly agree: `limit_width` is the largest difference at any slope.
 #
-# Between the slopes we join the points by straight lines. They lie above a convex curve, so the upper
-# bound stays one. From below we take the highest of Csiszár's lines, one for each slope.
+# Between the slopes we join the points by straight lines. They lie above a convex curve, so the
+# upper bound stays one. From below we take the highest of Csiszár's lines, one for each slope. (The
+# column `dual` is $\mathbb E\log_2\lambda$.)
 
 # %%
 world = shape_world()
@@ -299,8 +301,8 @@ hand_curve.set_index("c").rename(columns=hand_units).round(2)
 # the VAE's has never seen one of them. Give the VAE's *code* the best decoder, too, and most of the
 # difference is gone. What is left is the code: a better one of the same family exists, and training
 # does not find it. (It could not know the factors, as we did.) And the code made by hand is no bound
-# from below. There may be better
-# codes still, most likely at large $c$, where one latent for each factor is a poor use of few bits.
+# from below. There may be better codes still, most likely at large $c$, where one latent for each
+# factor is a poor use of few bits.
 #
 # ## 5. The plane
 #
@@ -444,11 +446,11 @@ both_ways.rename_axis("balance c·beta").round(2)
 #
 # ## 7. What brings a VAE nearer?
 #
-# Each idea was tried at two values of $c$ against the plain recipe (batches of 512 with a higher
-# learning rate). One is not fair: "trained on the grid" has seen nine tenths of the world. The last
-# column needs no training: a prior fitted to the codes would save the mismatch, the negentropy and, if
-# it is fine enough, the excess dependence. Only a prior that knows the places of all 8,192 images
-# would save the granularity.
+# Each idea was tried at two values of $c$ against the plain recipe. ("Batches of 512" also have a
+# higher learning rate.) One is not fair: "trained on the grid" has seen nine tenths of the world.
+# The last column needs no training: a prior fitted to the codes would save the mismatch, the
+# negentropy and, if it is fine enough, the excess dependence. Only a prior that knows the places of
+# all 8,192 images would save the granularity.
 
 # %%
 ideas = models[models["c"].isin(models.loc[models["group"] == "idea", "c"])].copy()
@@ -483,8 +485,8 @@ say(
 # - **c falls**: the headline recipe. While $c$ is high, the latents can afford few bits, and find the
 #   factors first that matter most for the error;
 # - **c falls, dependence penalised**: with a penalty on the total correlation (Chen et al. 2018). It
-#   costs rate, and a lower rate alone may tidy the axes, so its null is
-# - **c falls to 0.19** without the penalty, where about as many bits are paid.
+#   costs rate, and a lower rate alone may tidy the axes, so it needs a null:
+# - **c falls to 0.19**: no penalty, but about as many bits as with it.
 #
 # The MIG of notebook 04 is 1 if each factor has a latent of its own, and 0 if two latents hold it
 # alike. There are two batches of five seeds, and nothing was tuned on any of them. The second batch
@@ -547,7 +549,8 @@ say(f"""
   {own["distortion"]:.2f} it is {vae_limit:.2f} bits. The VAE pays {own["kl"]:.2f}, so its gap is
   **{own["gap"]:.2f} bits**.
 - Its causes: {own["granularity"]:.2f} bits of granularity, {own["excess_dependence"]:.2f} of
-  dependence, {own["encoder"]:.2f} of the encoder, {own["decoder"]:.2f} of the decoder, the rest form.
+  dependence, {own["encoder"]:.2f} of the encoder, {own["decoder"]:.2f} of the decoder; the rest is
+  negentropy and mismatch.
 - A **code made by hand** would pay {own["by hand"]:.2f} bits at this error. At the VAE's own loss
   it is {over_hand_made:.2f} nats better ({hand_headline["loss"]:.2f} instead of {vae_loss:.2f}). With
   the best decoder for both it is {with_best_decoder - hand_headline["loss"]:.2f} nats better.
