@@ -209,7 +209,8 @@ print(circle(shown_circle).shape, circle(shown_circle).dtype)
 # The numbers are of type `float32`: JAX computes with 32 bits unless told otherwise.
 #
 # **`jit`** compiles a function. The first call with arrays of a new shape takes a moment, later
-# calls are fast. The function must be *pure*: its result depends on its arguments only.
+# calls are fast. The function must be *pure*: its result depends on its arguments only. (What it
+# takes from outside, here `u` and `v`, is read once, at the first call, and never again.)
 
 # %%
 draw_circle = jax.jit(circle)

@@ -128,8 +128,9 @@ svd_table.round(2).rename_axis(columns="% missing, by the number of products")
 
 # %% [markdown]
 # A square is nearly one product, a cross nearly two. Eight products leave next to nothing of any
-# shape. So our decoder puts out 8 row profiles and 8 column profiles of 28 numbers each, 448
-# numbers in place of 784. Their products are summed to
+# shape. (This is about pixels. Below, the products make logits, and exercise 02.1 shows that logits
+# may need even fewer.) So our decoder puts out 8 row profiles and 8 column profiles of 28 numbers
+# each, 448 numbers in place of 784. Their products are summed to
 #
 # $$ a_{ij} = \sum_{k=1}^{K} f_{ki}\, g_{kj} + b_{ij} , $$
 #
@@ -309,7 +310,7 @@ structure, start = nnx.split(first_model)
 by_loop = nnx.merge(structure, start, copy=True)
 optimizer = nnx.Optimizer(by_loop, optax.adam(1e-3), wrt=nnx.Param)
 
-fit_key = jax.random.key(SEED)
+fit_key = jax.random.key(SEED + 1)  # `Rngs(SEED)` has used those that come from key(SEED)
 shuffle_key, *_ = jax.random.split(jax.random.fold_in(fit_key, 0), 3)  # as `fit` does in epoch 0
 order = np.asarray(jax.random.permutation(shuffle_key, len(few_images)))
 step_errors = []
@@ -381,7 +382,7 @@ def lesson(start_image, rate, seed):
 def continued(model, rate, seed):
     """Train with a new Adam; return the mean error in the last epoch."""
     plan = {"epochs": LESSON_EPOCHS, "batch_size": BATCH_SIZE, "learning_rate": rate}
-    key = jax.random.fold_in(jax.random.key(seed), 1)  # Rngs(seed) draws from the key itself
+    key = jax.random.key(seed + 100)  # far from Rngs(seed), which has drawn the weights
     return fit(model, few_images, autoencoder_loss, key=key, **plan).loss.iloc[-1]
 
 
@@ -523,7 +524,8 @@ populations = {
 pd.Series(populations, name="squared error").to_frame().round(3)
 
 # %% [markdown]
-# Fresh shapes cost about what the training images cost, so the model has learned nothing by heart.
+# Fresh shapes cost only about a tenth more than the training images, so the model has learned next
+# to nothing by heart.
 # Inside the ranges the world costs a little more, and on their edge more than twice as much.
 #
 # ## 6. How many latents? The autoencoder against PCA

@@ -76,7 +76,7 @@ use_style()
 FULL = True
 TRAINING_IMAGES, EPOCHS = recipes.TRAINING_IMAGES, recipes.EPOCHS  # as in notebooks 02 and 03
 NOISE_LEVELS = [0.002, 0.01, 0.03, 0.07, 0.15, 0.4]  # of the AE's code, in its standard deviations
-SOURCE_SIZES = [2**11, 2**13, 2**15]  # random shapes, in section 6
+SOURCE_SIZES = [2**12, 2**14, 2**16]  # random shapes, in section 6
 DRAWS = 4  # of z for each image
 SEED = 0
 
@@ -150,7 +150,8 @@ print(f"{len(np.unique(codes, axis=0)):,} different codes of {len(images):,} ima
 # images, $R$ is the formula of the textbooks,
 # $\sum_i \frac12 \log_2\big(1 + \operatorname{Var}(\text{mean}_i) / \sigma_i^2\big)$.
 #
-# Mind the numerator: it is the variance of the code *without* noise. If we counted the noise in,
+# Mind the numerator: it is the variance of the code *without* noise. (Thompson's text, which notebook
+# 03 names, says "the variance of the latent space" and leaves this open.) If we counted the noise in,
 # a code that ignores the image would have a rate of half a bit for each latent. We compute $R$ by
 # hand for the AE at one noise level; the two helpers agree.
 
@@ -328,7 +329,9 @@ print(f"TC as it was {toy_tc:.4f} bits; shuffled: mean of all 720 orders {toy_gr
       f"least {min(shuffled_tc):.4f}, most {max(shuffled_tc):.4f}")  # fmt: skip
 
 # %% [markdown]
-# It does not, in any order. What the shuffled code shows is the *null* of the TC, the value where
+# It does not, in any order. (Six images are few: one order in fifteen has a TC as large as that of
+# the code itself. With thousands of images all orders give nearly the same.) What the shuffled code
+# shows is the *null* of the TC, the value where
 # there is nothing to find. We call it the **granularity**: bits that a code pays for because it is
 # made of only $N$ points. It has room for more images than there are. Only the rest, the **excess
 # dependence**, says that the latents know of each other:
@@ -387,7 +390,9 @@ assert abs(accounts["wrong q"]["sum"] - toy_kl) < 1e-3
 pd.DataFrame(accounts).T.map("{:.4g}".format)
 
 # %% [markdown]
-# Both sums are the KL. Only the second route gives the wrong $q$ away. (It is so far off because it
+# Both sums are the KL, whatever is wrong in their terms. (Here the terms are even impossible: more
+# information than the $\log_2 6$ bits of six images, and a negative divergence. A smaller error would
+# look innocent.) The second route gives the wrong $q$ away. (It is so far off because it
 # divides by $q$, and the wrong $q$ is almost 0 where the images lie that it leaves out.) `rate_audit`
 # reports $I$ by the second route, which is also the less noisy one, and the first as a check.
 #
@@ -481,10 +486,11 @@ save_figure(fig, "04_accounts",
 
 # %% [markdown]
 # Each bar is what a code costs: $R$ for the AE, the KL for the VAE. Blue is information, grey is
-# granularity. So nearly all that the VAE pays beyond the information is **precision that the world
-# cannot use**. Its latents are nearly independent of each other, and no hidden structure is left
-# that a cleverer prior could use. Negentropy is what a prior made of four one-dimensional densities
-# would save.
+# granularity. So most of what the VAE pays beyond the information is **precision that the world
+# cannot use**. As far as 8,192 images can show, its latents are nearly independent of each other.
+# Negentropy and mismatch are what a prior made of four one-dimensional densities would save, if they
+# were fitted to the codes of this very world. (A part of the negentropy, too, comes from its steps: x
+# and y have only 16 values. For random shapes it is smaller.)
 #
 # ## 6. Where does the precision go?
 #
@@ -503,6 +509,7 @@ source_table = pd.DataFrame({
     "I": [audit.mutual_information for audit in sources.values()],
     "granularity": [audit.granularity for audit in sources.values()],
     "excess dependence": [audit.excess_dependence for audit in sources.values()],
+    "negentropy": [audit.negentropy.sum() for audit in sources.values()],
     "R": [audit.channel_rate.sum() for audit in sources.values()],
 }, index=list(sources))  # fmt: skip
 source_table.round(2)
@@ -511,6 +518,11 @@ source_table.round(2)
 # The rate $R$ depends on means and variances only, and hardly changes. With more images the
 # information grows, and the granularity falls by about as much. The code has places for the pictures
 # between the grid points. In our world of 8,192 images nobody sends them.
+#
+# The excess dependence *grows*, too. So the latents do depend on each other, and the world's 8,192
+# points are too few to show it, as they were for the AE with fine noise. **An excess near 0 beside a
+# large granularity is no proof of independence.** (The number of images goes on growing here, and
+# the excess with it: what is shown is a lower estimate.)
 #
 # ## 7. What the bits mean
 #
@@ -719,13 +731,16 @@ print(
 #
 # To draw new pictures we draw $z$ from a density and decode. How far is the code's own $q(z)$ from
 # $\mathcal N(0,I)$? By step 1, $\mathrm{KL}(q(z)\Vert\mathcal N(0,I)) = \mathbb E\,\mathrm{KL} - I$.
+# (Without noise this distance of the AE is infinite. So we compare at a noise that leaves it as many
+# bits as the VAE.)
 # And how far from the Gaussian with the code's mean $m$ and covariance $\Sigma$, the best one to fit?
 # The logarithm of a Gaussian is quadratic, so
 #
 # $$\mathrm{KL}\big(q(z)\Vert \mathcal N(m,\Sigma)\big) = \underbrace{\tfrac12 \log_2\det\big(2\pi e\,\Sigma\big)}_{\text{entropy of the Gaussian}} - \underbrace{\big(I + h(Z|X)\big)}_{h(Z)}.$$
 #
 # This needs its null, too. The shuffled code has the same marginals and no covariance. Its distance
-# is its TC, the granularity, plus the negentropies.
+# is its TC, the granularity, plus the negentropies. (Its Gaussian, without covariance, is wider than
+# $\mathcal N(m,\Sigma)$. So the null can be larger than the estimate.)
 
 
 # %%
@@ -781,11 +796,13 @@ say(
 )
 
 # %% [markdown]
-# In bits, what is not counting is mean and variance, and a fitted Gaussian mends these. What is left
-# is as large as its null, for both models. But the pictures say more: a fitted Gaussian makes few
-# more samples valid, and a fitted mixture many. So the AE's code has a form that no Gaussian has. At
-# this noise the bits do not show it, because granularity hides it. With noise of 0.15 and more, where
-# granularity is small, they do: the code is about half a bit farther from its Gaussian than its null.
+# What sets the AE's code apart from $\mathcal N(0,I)$ is mostly its mean and variance. A fitted
+# Gaussian mends these. What is left cannot be told from counting, for both models: the shuffled code
+# is as far from its own Gaussian, or farther. But this does not prove that nothing is left. About a
+# third of the samples from the fitted Gaussian are invalid, and far fewer of those from a mixture:
+# the code has a form that a Gaussian misses. At noise of 0.15 and more, where granularity is small,
+# the AE's code shows about half a bit that the null has not. At finer noise these numbers cannot
+# show it, because the null is as large as the estimate.
 #
 # ## What we found
 
@@ -800,7 +817,8 @@ say(f"""
 - The **VAE** keeps **{vae_audit.mutual_information:.2f} of {world.entropy_bits:g} bits** and pays
   {vae_audit.kl:.2f}. The rest is {vae_audit.granularity:.2f} bits of granularity,
   {vae_audit.excess_dependence:.2f} of excess dependence, {vae_audit.negentropy.sum():.2f} of
-  negentropy and {vae_audit.prior_mismatch.sum():.2f} of mismatch.
+  negentropy and {vae_audit.prior_mismatch.sum():.2f} of mismatch. With {SOURCE_SIZES[-1]:,} random
+  shapes as the source, the excess dependence is {source_table["excess dependence"].iloc[-1]:.2f}.
 - The excess dependence of the AE is {dependence.min():.2f} to {dependence.max():.2f} bits, the most
   at noise {dependence.idxmax():g} sd.
 - The **channel rate** of the AE is {too_high.min():.2f} to {too_high.max():.2f} bits too high: by
@@ -820,7 +838,8 @@ say(f"""
 #
 # - The account needs $q(z)$, a sum over all images: exact here, where the world is finite and known.
 #   For other data the same formulas describe the training set, not the source it came from.
-# - Granularity belongs to a code *and* a world. Section 6 shows how it changes with the world.
+# - Granularity belongs to a code *and* a world. Section 6 shows how it changes with the world. Where
+#   it is large, it hides the dependence between the latents.
 # - All numbers are of one AE and one VAE. Notebook 03 and the README show the spread over seeds.
 # - The noise added to the AE is the same in every latent, and its decoder was not trained with it.
 #   Other choices trade differently.
@@ -907,6 +926,10 @@ check("04.4", ...)
 #    `mutual_info_classif` (Ross 2014). How far is it from the exact table?
 # 5. *A decoder that catches up.* Train only the decoder for 100 more epochs, on $z$ drawn from the
 #    fixed encoder. How near does its error come to that of the best decoder?
+# 6. *A fitted prior.* Fit scikit-learn's `GaussianMixture` with 64 parts to draws of $z$ for the
+#    training images, and for comparison one to each latent alone. Give their log densities to
+#    `rate_audit` as `log_prior`. Which prior saves more of the KL on the world? What does this say
+#    about the dependence of the latents?
 #
 # ## References
 #
@@ -936,6 +959,7 @@ found |= {"ae_granularity_bits": noise_table["granularity"]}
 found |= {"ae_excess_dependence_bits": noise_table["excess dependence"]}
 found |= {"ae_distortion": noise_table["squared error"], "ae_matched_distortion": matched_error}
 found |= {"varying_noise_example": varying, "source_granularity_bits": source_table["granularity"]}
+found |= {"source_excess_dependence_bits": source_table["excess dependence"]}
 found |= {"prior_divergence_bits": distance_table["KL(q, N(0, I))"].to_dict()}
 found |= {"fitted_gaussian_divergence_bits": distance_table["KL(q, fitted Gaussian)"].to_dict()}
 found |= {"fitted_gaussian_null_bits": distance_table["its null, shuffled"].to_dict()}

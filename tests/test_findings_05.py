@@ -108,10 +108,20 @@ def test_the_code_made_by_hand_is_far_better_than_the_trained_one(found, account
     assert losses[0] < first < at_vae
 
 
+def test_most_of_that_is_the_decoder_and_not_the_code(found, account):
+    own = account["vae_distortion"] / (2 * recipes.C)
+    best = account["vae_bayes_distortion"] / (2 * recipes.C)
+    of_the_code = found["vae_loss_over_hand_made_nats"] - (own - best)
+    assert 1 < of_the_code < 0.4 * found["vae_loss_over_hand_made_nats"]
+
+
 def test_training_is_behind_the_hand_at_small_errors_and_ahead_from_about_5_on(vaes):
     assert (vaes["training"][vaes["distortion"] < 4] > 0.5).all()
     assert (vaes["training"][vaes["distortion"] > 5] < 0).all()
     assert vaes["training"][0.06] > 0.6 * vaes["gap"][0.06], "said: most of the gap"
+    hand = read("hand_made")
+    code = vaes["kl"] - np.interp(vaes["bayes_distortion"], hand["distortion"], hand["kl"])
+    assert 0.5 < code[0.06] / vaes["training"][0.06] < 0.65, "said: nearly half is the decoder"
 
 
 def test_granularity_leads_at_small_c_and_is_gone_at_large(vaes):
