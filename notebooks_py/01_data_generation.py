@@ -28,7 +28,7 @@
 
 # %% cellView="form" jupyter={"source_hidden": true}
 # @title Set-up: find this project's helpers, or fetch them, as in Colab
-import pathlib, subprocess, sys  # isort: skip
+import pathlib, subprocess, sys
 
 here, REPOSITORY = pathlib.Path.cwd(), "https://github.com/latent-bits/latent-bits"
 places = (here, *here.parents, here / "latent-bits")
@@ -54,16 +54,8 @@ from helpers.exercises import check
 from helpers.files import load_arrays, output_folder, record, save_arrays, save_figure, say
 from helpers.plotting import curves, evenly, image_grid, image_maps, image_rows, use_style
 from helpers.recipes import training_shapes
-from helpers.shapes import (
-    FACTORS,
-    POSITIONS,
-    SHAPES,
-    SIDE,
-    SIZES,
-    random_shapes,
-    render,
-    shape_world,
-)
+from helpers.shapes import FACTORS, POSITIONS, SHAPES, SIDE, SIZES
+from helpers.shapes import random_shapes, render, shape_world
 
 use_style()
 

@@ -25,7 +25,7 @@
 
 # %% cellView="form" jupyter={"source_hidden": true}
 # @title Set-up: find this project's helpers, or fetch them, as in Colab
-import pathlib, subprocess, sys  # isort: skip
+import pathlib, subprocess, sys
 
 here, REPOSITORY = pathlib.Path.cwd(), "https://github.com/latent-bits/latent-bits"
 places = (here, *here.parents, here / "latent-bits")

@@ -26,7 +26,7 @@
 
 # %% cellView="form" jupyter={"source_hidden": true}
 # @title Set-up: find this project's helpers, or fetch them, as in Colab
-import pathlib, subprocess, sys  # isort: skip
+import pathlib, subprocess, sys
 
 here, REPOSITORY = pathlib.Path.cwd(), "https://github.com/latent-bits/latent-bits"
 places = (here, *here.parents, here / "latent-bits")
@@ -39,9 +39,7 @@ sys.path.insert(0, str(root))
 from helpers.environment import prepare
 
 prepare(install=root == places[-1])
-
 import itertools
-import platform
 
 import jax
 import numpy as np
@@ -51,21 +49,12 @@ from scipy.special import entr, rel_entr, softmax
 from scipy.stats import multivariate_normal
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
-
-# %% cellView="form" jupyter={"source_hidden": true}
-# @title Imports from this project
 from helpers import recipes
 from helpers.exercises import check
 from helpers.explorer import Explorer
 from helpers.files import record, recorded, save_figure, say
-from helpers.information import (
-    bayes_decode,
-    channel_rate,
-    factor_information,
-    mutual_information_gap,
-    rate_audit,
-    textbook_rate,
-)
+from helpers.information import bayes_decode, channel_rate, factor_information
+from helpers.information import mutual_information_gap, rate_audit, textbook_rate
 from helpers.objectives import gaussian_kl, squared_error
 from helpers.plotting import heatmaps, image_rows, stacked_bars, use_style
 from helpers.shapes import FACTORS, shape_world
@@ -967,4 +956,4 @@ found |= {"linear_probe": {name: scores["linear"].to_dict() for name, scores in 
 nearest = {name: scores["nearest codes"].to_dict() for name, scores in probes.items()}
 found |= {"neighbour_probe": nearest, "source_entropy_bits": world.entropy_bits}
 record("04_latent_information", **found)
-print(f"Python {platform.python_version()}, JAX {jax.__version__}, NumPy {np.__version__}")
+print(f"Python {sys.version.split()[0]}, JAX {jax.__version__}, NumPy {np.__version__}")

@@ -25,7 +25,7 @@
 
 # %% cellView="form" jupyter={"source_hidden": true}
 # @title Set-up: find this project's helpers, or fetch them, as in Colab
-import pathlib, subprocess, sys  # isort: skip
+import pathlib, subprocess, sys
 
 here, REPOSITORY = pathlib.Path.cwd(), "https://github.com/latent-bits/latent-bits"
 places = (here, *here.parents, here / "latent-bits")
@@ -549,8 +549,7 @@ say(f"""
   {own["distortion"]:.2f} it is {vae_limit:.2f} bits. The VAE pays {own["kl"]:.2f}, so its gap is
   **{own["gap"]:.2f} bits**.
 - Its causes: {own["granularity"]:.2f} bits of granularity, {own["excess_dependence"]:.2f} of
-  dependence, {own["encoder"]:.2f} of the encoder, {own["decoder"]:.2f} of the decoder; the rest is
-  negentropy and mismatch.
+  dependence, {own["encoder"]:.2f} of the encoder, {own["decoder"]:.2f} of the decoder; the rest is negentropy and mismatch.
 - A **code made by hand** would pay {own["by hand"]:.2f} bits at this error. At the VAE's own loss
   it is {over_hand_made:.2f} nats better ({hand_headline["loss"]:.2f} instead of {vae_loss:.2f}). With
   the best decoder for both it is {with_best_decoder - hand_headline["loss"]:.2f} nats better.

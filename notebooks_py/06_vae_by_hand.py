@@ -25,7 +25,7 @@
 
 # %% cellView="form" jupyter={"source_hidden": true}
 # @title Set-up: find this project's helpers, or fetch them, as in Colab
-import pathlib, subprocess, sys  # isort: skip
+import pathlib, subprocess, sys
 
 here, REPOSITORY = pathlib.Path.cwd(), "https://github.com/latent-bits/latent-bits"
 places = (here, *here.parents, here / "latent-bits")
@@ -49,7 +49,6 @@ import pandas as pd
 from flax import nnx
 from scipy.special import logsumexp
 from scipy.stats import multivariate_normal, norm
-
 from helpers import plotting
 from helpers.exercises import check
 from helpers.files import record, save_figure, say

@@ -26,7 +26,7 @@
 
 # %% cellView="form" jupyter={"source_hidden": true}
 # @title Set-up: find this project's helpers, or fetch them, as in Colab
-import pathlib, subprocess, sys  # isort: skip
+import pathlib, subprocess, sys
 
 here, REPOSITORY = pathlib.Path.cwd(), "https://github.com/latent-bits/latent-bits"
 places = (here, *here.parents, here / "latent-bits")
@@ -42,7 +42,6 @@ prepare(install=root == places[-1])
 
 import platform
 from functools import cache
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -51,7 +50,6 @@ from flax import nnx
 from IPython.display import Image
 from jax.scipy.stats import norm
 from scipy.special import entr
-
 from helpers import plotting, studies
 from helpers.convolutions import Convolution
 from helpers.digits import load_digits

@@ -25,7 +25,7 @@
 
 # %% cellView="form" jupyter={"source_hidden": true}
 # @title Set-up: find this project's helpers, or fetch them, as in Colab
-import pathlib, subprocess, sys  # isort: skip
+import pathlib, subprocess, sys
 
 here, REPOSITORY = pathlib.Path.cwd(), "https://github.com/latent-bits/latent-bits"
 places = (here, *here.parents, here / "latent-bits")
@@ -38,9 +38,6 @@ sys.path.insert(0, str(root))
 from helpers.environment import prepare
 
 prepare(install=root == places[-1])
-
-import platform
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -51,7 +48,6 @@ from IPython.display import Image
 from jax.scipy.stats import norm
 from scipy.special import entr
 from sklearn.decomposition import PCA
-
 from helpers import plotting, recipes, studies
 from helpers.digits import load_digits
 from helpers.exercises import check
@@ -59,14 +55,8 @@ from helpers.files import ROOT, record, recorded, save_figure, say
 from helpers.generation import fit_density, interpolate, sample_prior
 from helpers.information import rate_audit
 from helpers.models import Autoencoder, VariationalAutoencoder
-from helpers.objectives import (
-    autoencoder_loss,
-    binary_cross_entropy,
-    cross_entropy_autoencoder_loss,
-    cross_entropy_vae_loss,
-    gaussian_kl,
-    squared_error,
-)
+from helpers.objectives import autoencoder_loss, binary_cross_entropy, gaussian_kl, squared_error
+from helpers.objectives import cross_entropy_autoencoder_loss, cross_entropy_vae_loss
 
 plotting.use_style()
 
@@ -756,4 +746,4 @@ found = record(
     judge_accuracy=float(judge_history["test_accuracy"].iloc[-1]),
     claims=claims.T.to_dict(),
 )
-print(f"Python {platform.python_version()}, JAX {jax.__version__}, NumPy {np.__version__}")
+print(f"Python {sys.version.split()[0]}, JAX {jax.__version__}, NumPy {np.__version__}")

@@ -129,7 +129,7 @@ def test_every_notebook_opens_with_the_same_set_up():
 def test_the_packages_are_checked_before_they_are_imported():
     for path in NOTEBOOKS:
         imports = _code(nbformat.read(path, as_version=4))[1].source
-        assert "prepare(install=root == places[-1])\n\nimport" in imports, path.name
+        assert re.search(r"prepare\(install=root == places\[-1\]\)\s+import", imports), path.name
 
 
 def test_every_picture_says_in_words_what_it_shows(notebook):

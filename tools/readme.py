@@ -93,7 +93,7 @@ HEADLINES = (
         "the limit R(D): {limit_bits_at_vae_distortion:.1f} bits at {vae_distortion:.2f}",
     ),
     (
-        "Of these bits: information + unused room + dependence between latents",
+        "Of these bits: information + unused room + dependence that shows on this world",
         "bits",
         "",
         "{vae_mutual_information_bits:.1f} + {vae_granularity_bits:.1f} "
