@@ -135,34 +135,6 @@ def _window(ax, xy):
         set_limits(low - 0.08 * (high - low), high + 0.08 * (high - low))
 
 
-def latent_scatter(
-    codes: Codes, factors: Real[ArrayLike, "n 4"], *, shapes: Sequence[str] = SHAPES
-) -> Figure:
-    """Codes in the plane of the first two latents, a panel for each factor as the colour.
-
-    Args:
-        factors: as in `FACTORS`.
-        shapes: of their world; a single one gets no panel.
-    """
-    take = evenly(len(codes), MOST_POINTS)
-    xy, factors = np.asarray(codes)[take, :2], np.asarray(factors)[take]
-    shown = [f for f in zip(FACTORS, factors.T, strict=True) if f[0] != "shape" or len(shapes) > 1]
-    fig, axes = plt.subplots(1, len(shown), figsize=(8.5, 3.2), sharex=True, sharey=True)
-    by_shape = {"cmap": ListedColormap(SHAPE_COLOURS[: len(shapes)]), "vmin": -0.5}
-    by_shape["vmax"] = len(shapes) - 0.5
-    for ax, (name, values) in zip(axes, shown, strict=True):
-        look = by_shape if name == "shape" else {"cmap": "viridis"}
-        points = ax.scatter(*xy.T, s=5, c=values, lw=0, **look)
-        label = name if name == "shape" else f"{name} (pixels)"
-        bar = fig.colorbar(points, ax=ax, location="bottom", label=label, aspect=14)
-        if name == "shape":
-            bar.set_ticks(range(len(shapes)), labels=shapes, fontsize=9, rotation=35)
-        ax.set(xlabel="$z_1$")
-    axes[0].set_ylabel("$z_2$")
-    _window(axes[0], xy)
-    return fig
-
-
 def schema(stages: Sequence[tuple[str, int, str]]) -> Figure:
     """A drawn schema of a network; a box's height grows with the logarithm of its width.
 
@@ -211,40 +183,6 @@ def image_maps(
         ax.set(title=title, xlabel="x (pixels)")
         ax.grid(False)
     axes[0, 0].set_ylabel("y (pixels)")
-    return fig
-
-
-def clouds(
-    codes: Clouds, *, shape: Values | None = None, share_axes=True, most=MOST_POINTS
-) -> Figure:
-    """Codes in the plane of the first two latents, a panel per title.
-
-    Args:
-        codes: or pairs (means, sigmas), each also drawn as an ellipse of one standard deviation.
-        shape: colours them.
-        share_axes: whether all panels show the same part of the plane.
-        most: of the codes of a panel, evenly taken.
-    """
-    size = (8.5, 8.2 / len(codes) + 0.6)
-    fig, axes = plt.subplots(1, len(codes), figsize=size, sharex=share_axes, sharey=share_axes)
-    for ax, (title, points) in zip(axes, codes.items(), strict=True):
-        mean, sigma = points if isinstance(points, tuple) else (points, None)
-        take = evenly(len(mean), most)
-        centres = np.asarray(mean)[take, :2]
-        colours = VALID if shape is None else np.array(SHAPE_COLOURS)[np.asarray(shape, int)[take]]
-        ax.scatter(*centres.T, s=6, lw=0, c=colours)
-        if sigma is not None:
-            place = {"units": "xy", "offsets": centres, "offset_transform": ax.transData}
-            look = {"facecolors": "none", "edgecolors": colours, "lw": 0.5, "alpha": 0.6}
-            widths = 2 * np.asarray(sigma)[take, :2].T
-            ax.add_collection(EllipseCollection(*widths, np.zeros(len(take)), **place, **look))
-        ax.set(title=title, xlabel="$z_1$")
-        if not share_axes:
-            _window(ax, centres)
-    axes[0].set_ylabel("$z_2$")
-    if shape is not None:
-        dots = [Line2D([], [], color=c, marker="o", ls="") for c in SHAPE_COLOURS[: len(SHAPES)]]
-        fig.legend(dots, SHAPES, loc="outside lower center", ncols=len(SHAPES), fontsize=9)
     return fig
 
 

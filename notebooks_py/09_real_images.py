@@ -380,7 +380,10 @@ for latents in SIZES:
 say("Bayes' classifier on test images. " + "; ".join(lines) + ".")
 
 # %% [markdown]
-# A test image's error rate has a standard error of about $\sqrt{e(1-e)/10{,}000}$, or 0.2 % at 4 %.
+# An error rate $e$ has a standard error of $\sqrt{e(1-e)/10{,}000}$, or 0.2 % at $e$ = 4 %. Bayes' classifier
+# guesses at the power that gives the most *bits*. A sharper one is right more often, as the table of
+# powers shows, but it is sure of its errors too. With two latents the others are hardly better than
+# Bayes: the codes hold nothing more to be learned.
 #
 # ## 6. Which latents are used?
 #
@@ -687,7 +690,7 @@ claims.rename(columns={"source": "the reports"})
 vae = table.loc["VAE"]
 say(f"""
 - 60,000 training images are a source of **{np.log2(len(images)):.2f} bits**. The VAE with 2 latents keeps
-  {vae.loc[2, "information_bits"]:.2f} of them at a KL of {vae.loc[2, "kl_bits"]:.1f}; with 20 latents all are there, and the KL is
+  {vae.loc[2, "information_bits"]:.2f} of them at a KL of {vae.loc[2, "kl_bits"]:.1f}; with 20 latents it keeps {vae.loc[20, "information_bits"]:.2f}, and the KL is
   {vae.loc[20, "kl_bits"]:.1f}: {vae.loc[20, "granularity_bits"]:.1f} bits of it are granularity.
 - The bits that test images find about the class: {", ".join(f"**{vae.loc[k, 'class_bits']:.2f}** with {k}" for k in SIZES)} latents,
   of 3.32. Taken as it is, the sharp q(z) of 20 latents would give {vae.loc[20, "class_bits_as_is"]:.2f}.

@@ -14,7 +14,16 @@ from jax.tree_util import Partial
 
 from helpers import codes, measures, plotting, recipes, studies
 from helpers.digits import load_digits
-from helpers.files import digest, output_folder, record, recorded, save_figure
+from helpers.files import (
+    checkpoint,
+    digest,
+    load_arrays,
+    output_folder,
+    record,
+    recorded,
+    save_arrays,
+    save_figure,
+)
 from helpers.generation import sample_prior
 from helpers.handmade import optimised
 from helpers.information import factor_information, mutual_information_gap
@@ -379,16 +388,12 @@ def _image_account(model, sets, bits, key, name):
     return codes.account(code, labels, queries, test_labels, key=key, name=name)
 
 
-def _image_drawings(model, kind, sets, judge, key, n):
-    """Pictures from three densities of z, and what the judge and real images say of them."""
-    images, _, test_images, _ = sets
+def _image_drawings(model, kind, sets, key, n):
+    """n pictures from each of three densities of z, by its name."""
     code_key, draw_key = jax.random.split(key)
-    z = model.encode(images[: codes.CODES])
+    z = model.encode(sets[0][: codes.CODES])
     z = z if kind == "AE" else model.sample(*z, code_key)
-    pictures = codes.drawings(model, z, draw_key, n)
-    return pictures, {
-        name: studies.judged(some, judge, images, test_images) for name, some in pictures.items()
-    }
+    return codes.drawings(model, z, draw_key, n)
 
 
 def real_images(runs=IMAGE_RUNS, epochs=IMAGE_EPOCHS, n=1000, limit=None):
@@ -397,7 +402,7 @@ def real_images(runs=IMAGE_RUNS, epochs=IMAGE_EPOCHS, n=1000, limit=None):
     Runs that the file there holds, of the same epochs, are left as they are. limit: so many images
     of each set, for tests.
     """
-    done, drawn, rows, sets, judges = [], [], {}, {}, {}
+    done, drawn, sets, judges = [], [], {}, {}
     if (output_folder("figures") / "real_images.json").exists():
         there = recorded("real_images")
         if there["epochs"] == epochs:
@@ -421,13 +426,22 @@ def real_images(runs=IMAGE_RUNS, epochs=IMAGE_EPOCHS, n=1000, limit=None):
         if kind in ("AE", "VAE") and latents == 20:
             if data not in judges:
                 judges[data], _ = studies.classifier(data, *sets[data])
-            pictures, judged = _image_drawings(
-                model, kind, sets[data], judges[data], jax.random.fold_in(key, 1), n
-            )
+            pictures = _image_drawings(model, kind, sets[data], jax.random.fold_in(key, 1), n)
+            judged = {
+                density: studies.judged(some, judges[data], sets[data][0], sets[data][2])
+                for density, some in pictures.items()
+            }
             drawn.append(about | {"judged": judged})
-            if (data, seed) == ("fashion_mnist", 0):
-                rows |= {f"{kind}, {name}": some[:12] for name, some in pictures.items()}
+            save_arrays(
+                checkpoint(f"drawn-{data}-{kind}-{seed}"),
+                {density: some[:12] for density, some in pictures.items()},
+            )
         record("real_images", epochs=epochs, device=_device(), runs=done, drawings=drawn)
+    rows = {}
+    for kind in ("AE", "VAE"):
+        if ("fashion_mnist", kind, 20, 0) in kept:
+            arrays, _ = load_arrays(checkpoint(f"drawn-fashion_mnist-{kind}-0"))
+            rows |= {f"{kind}, {density}": some for density, some in arrays.items()}
     if rows:
         plotting.use_style()
         save_figure(plotting.image_rows(rows), "09_fashion_draws")
