@@ -9,14 +9,10 @@ import pandas as pd
 from jax.typing import ArrayLike
 from jaxtyping import Bool, Float, Int, Real
 from matplotlib.axis import Axis
-from matplotlib.collections import EllipseCollection
-from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
-
-from .shapes import FACTORS, SHAPES
 
 Images = Float[ArrayLike, "n side side"]
 Map = Float[ArrayLike, "rows columns"]
@@ -24,7 +20,6 @@ Valid = Bool[ArrayLike, " n"]
 Values = Real[ArrayLike, " n"]
 Line = Values | tuple[Values, Values]
 Codes = Float[ArrayLike, "n L"]
-Clouds = dict[str, Codes | tuple[Codes, Codes]]
 MOST_POINTS = 2000  # in a scatter panel: more hides what lies beneath
 SHAPE_COLOURS = VALID, INVALID, *_ = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00"]
 
@@ -209,14 +204,13 @@ def class_clouds(codes: dict[str, Codes], labels: Int[ArrayLike, " n"]) -> Figur
 
 
 def panels(
-    table: pd.DataFrame, labels: dict[str, str], *, x_label, log_x=False, log_y=False, hlines=None
+    table: pd.DataFrame, labels: dict[str, str], *, x_label, log_x=False, log_y=False
 ) -> Figure:
     """Columns of a table over its index, a panel each.
 
     Args:
         table: a column test_<name> beside <name>, as a `fit` history has it, is the dashed line.
         labels: the y labels, by column.
-        hlines: the heights of dashed grey reference lines, by column.
     """
     fig, axes = plt.subplots(1, len(labels), figsize=(8.5, 2.9), squeeze=False)
     few = len(table) <= 30  # then they are settings, not epochs
@@ -226,8 +220,6 @@ def panels(
             held_out = table[f"test_{column}"]
             ax.plot(table.index, held_out, ls="--", marker="o" if few else None, label="held-out")
             ax.legend()
-        if hlines and column in hlines:
-            ax.axhline(hlines[column], color="0.35", ls="--", lw=1.2)
         ax.set(xlabel=x_label, ylabel=label)
         plain_log(*[ax.xaxis] * log_x, *[ax.yaxis] * log_y)
         if few:
