@@ -205,6 +205,7 @@ def account(
         "class_bits_as_is": about.bits_as_is,
         "power": about.power,
         "bayes_error": about.error,
+        "bayes_error_as_is": about.error_as_is,
     } | reader_errors(z, labels, query_z, query_labels, name=name)
 
 

@@ -362,6 +362,7 @@ READERS = {
     "class_bits_as_is": "at power 1",
     "power": "power",
     "bayes_error": "Bayes wrong",
+    "bayes_error_as_is": "at power 1 wrong",
     "knn_error": "10 neighbours",
     "logistic_error": "logistic",
     "trained_error": "perceptron",
@@ -381,8 +382,8 @@ say("Bayes' classifier on test images. " + "; ".join(lines) + ".")
 
 # %% [markdown]
 # An error rate $e$ has a standard error of $\sqrt{e(1-e)/10{,}000}$, or 0.2 % at $e$ = 4 %. Bayes' classifier
-# guesses at the power that gives the most *bits*. A sharper one is right more often, as the table of
-# powers shows, but it is sure of its errors too. With two latents the others are hardly better than
+# guesses at the power that gives the most *bits*. At power 1 it is right more often, but sure of its
+# errors too. With two latents the others are hardly better than
 # Bayes: the codes hold nothing more to be learned.
 #
 # ## 6. Which latents are used?

@@ -439,8 +439,9 @@ def real_images(runs=IMAGE_RUNS, epochs=IMAGE_EPOCHS, n=1000, limit=None):
         record("real_images", epochs=epochs, device=_device(), runs=done, drawings=drawn)
     rows = {}
     for kind in ("AE", "VAE"):
-        if ("fashion_mnist", kind, 20, 0) in kept:
-            arrays, _ = load_arrays(checkpoint(f"drawn-fashion_mnist-{kind}-0"))
+        path = checkpoint(f"drawn-fashion_mnist-{kind}-0")
+        if path.exists():
+            arrays, _ = load_arrays(path)
             rows |= {f"{kind}, {density}": some for density, some in arrays.items()}
     if rows:
         plotting.use_style()
