@@ -42,7 +42,7 @@ SIGMAS = 3
 COMPUTED = {"share": 1e-3, "distance": 1e-6}
 BITS = {"share": 0.05, "distance": 0.1}
 TOLERANCES = {
-    r"01|02\.pca_|02\.denoising_noise|03\.balance\.c\.|03\.over_seeds|.*source_entropy": COMPUTED,
+    r"01|02\.pca_|02\.denoising_noise|03\.over_seeds|.*source_entropy": COMPUTED,
     r"04\.varying_noise|05\.limit_(gap_bits_(best|at_d)|width)|05\.hand_made": COMPUTED,
     r"05\.single_shape": COMPUTED,
     r".*_channel_rate|.*_divergence_bits|.*KL \(bits\)": {"share": 0.1, "distance": 0.1},
