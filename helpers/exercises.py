@@ -17,7 +17,7 @@ from scipy.optimize import brentq
 from scipy.special import entr, logsumexp
 
 from . import recipes
-from .shapes import shape_world
+from .shapes import SHAPES, shape_world
 
 TOLERANCE = 0.005  # relative: three digits will do
 
@@ -36,6 +36,14 @@ def _entropy_bits(p):
 def _gaussian_kl(mean, sigma, prior_mean, prior_sigma):
     square = (sigma**2 + (mean - prior_mean) ** 2) / prior_sigma**2
     return np.log(prior_sigma / sigma) + (square - 1) / 2
+
+
+def _unequal_frequencies():
+    joint = np.ones((4, 8))
+    joint[SHAPES.index("circle"), 4:] = 2
+    joint /= joint.sum()
+    pair = _entropy_bits(joint)
+    return pair + 8, _entropy_bits(joint.sum(0)) + _entropy_bits(joint.sum(1)) - pair
 
 
 @cache
@@ -68,8 +76,12 @@ EXERCISES = {
         lambda: int(np.searchsorted(np.cumsum(_spectrum()) / _spectrum().sum(), 0.9)) + 1,
         "Add up the variances of the components, the largest first, until 90 % are reached.",
     ),
+    "01.5": Exercise(
+        _unequal_frequencies,
+        "Work with the table of shape and size, 4 by 8; the place adds 8 bits to both sums.",
+    ),
     "02.1": Exercise(
-        lambda: _weights(784, 256, 256, 4), "A layer from m to n has m·n weights and n biases."
+        lambda: 2, "Which part of the sum depends on the row only, which on the column only?"
     ),
     "02.2": Exercise(
         lambda: 1.568 / 784, "Set the derivative of 392 log c + error / (2c) by c to 0."
@@ -93,13 +105,23 @@ EXERCISES = {
         lambda: np.log2(1 + 3 / 0.2) / 2, "Signal variance over noise variance, plus 1; half a log."
     ),
     "04.2": Exercise(
+        lambda: (3, 3, 3, 3), "What does the second copy tell that the first has not told?"
+    ),
+    "04.3": Exercise(lambda: 2, "KL = I + total correlation + negentropy + mismatch."),
+    "04.4": Exercise(
+        lambda: 3,
+        "How much can the information be at most? R = I + total correlation + negentropy.",
+    ),
+    "05.1": Exercise(lambda: 2, "Half the logarithm, to base 2, of variance over error."),
+    "05.2": Exercise(
         _error_of_shape_and_size,
         "Given shape and size, the best guess is the mean over the 256 positions.",
     ),
-    "04.3": Exercise(
-        lambda: (3, 3, 3, 3), "What does the second copy tell that the first has not told?"
+    "05.3": Exercise(
+        lambda: _gaussian_kl(1, 0.2, 0, 1) / np.log(2),
+        "Both values have the same KL, in closed form; divide by log 2 for bits.",
     ),
-    "04.4": Exercise(lambda: 2, "KL = I + dependence + negentropy + mismatch."),
+    "05.4": Exercise(lambda: 8, "What share of the images gives an error of 7.4 on average?"),
     "06.1": Exercise(
         lambda: _gaussian_kl(-0.5, 1.3, 0.7, 0.4), "The same formula with the indices exchanged."
     ),

@@ -82,9 +82,10 @@ class Explorer(widgets.HBox):
         self.words.value = describe(image, z)
 
     def _repr_mimebundle_(self, **_):
-        still, _ = self._still._repr_mimebundle_()
+        still, about = self._still._repr_mimebundle_()
         view = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
         words = f"An explorer of {len(self.sliders)} latents"
-        return still | {"application/vnd.jupyter.widget-view+json": view, "text/plain": words}
+        shown = still | {"application/vnd.jupyter.widget-view+json": view, "text/plain": words}
+        return shown, about  # with the still's alternative text
 
     _ipython_display_ = None  # of ipywidgets 7, which would show itself without the still

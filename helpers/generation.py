@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from jax.typing import ArrayLike
-from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Real
+from jaxtyping import Bool, Float, Int, PRNGKeyArray, Real
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
@@ -208,14 +208,6 @@ def sample_prior(model: nnx.Module, key: PRNGKeyArray, n: int) -> Float[np.ndarr
     """Decode n codes drawn from N(0, I). Raises ValueError for n < 1."""
     check_count("n", n)
     return model.decode(jax.random.normal(key, (n, model.latent_size)))
-
-
-def fitted_gaussian(
-    codes: Float[ArrayLike, "m L"], key: PRNGKeyArray, n: int
-) -> Float[Array, "n L"]:
-    """n draws from the Gaussian with the mean and covariance of codes. ValueError for n < 1."""
-    check_count("n", n)
-    return jax.random.multivariate_normal(key, codes.mean(axis=0), jnp.cov(codes.T), (n,))
 
 
 class FittedDensity(NamedTuple):

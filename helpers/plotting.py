@@ -9,13 +9,10 @@ import pandas as pd
 from jax.typing import ArrayLike
 from jaxtyping import Bool, Float, Int, Real
 from matplotlib.axis import Axis
-from matplotlib.collections import EllipseCollection
-from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
-
-from .shapes import FACTORS, SHAPES
 
 Images = Float[ArrayLike, "n side side"]
 Map = Float[ArrayLike, "rows columns"]
@@ -23,7 +20,6 @@ Valid = Bool[ArrayLike, " n"]
 Values = Real[ArrayLike, " n"]
 Line = Values | tuple[Values, Values]
 Codes = Float[ArrayLike, "n L"]
-Clouds = dict[str, Codes | tuple[Codes, Codes]]
 MOST_POINTS = 2000  # in a scatter panel: more hides what lies beneath
 SHAPE_COLOURS = VALID, INVALID, *_ = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00"]
 
@@ -134,34 +130,6 @@ def _window(ax, xy):
         set_limits(low - 0.08 * (high - low), high + 0.08 * (high - low))
 
 
-def latent_scatter(
-    codes: Codes, factors: Real[ArrayLike, "n 4"], *, shapes: Sequence[str] = SHAPES
-) -> Figure:
-    """Codes in the plane of the first two latents, a panel for each factor as the colour.
-
-    Args:
-        factors: as in `FACTORS`.
-        shapes: of their world; a single one gets no panel.
-    """
-    take = evenly(len(codes), MOST_POINTS)
-    xy, factors = np.asarray(codes)[take, :2], np.asarray(factors)[take]
-    shown = [f for f in zip(FACTORS, factors.T, strict=True) if f[0] != "shape" or len(shapes) > 1]
-    fig, axes = plt.subplots(1, len(shown), figsize=(8.5, 3.2), sharex=True, sharey=True)
-    by_shape = {"cmap": ListedColormap(SHAPE_COLOURS[: len(shapes)]), "vmin": -0.5}
-    by_shape["vmax"] = len(shapes) - 0.5
-    for ax, (name, values) in zip(axes, shown, strict=True):
-        look = by_shape if name == "shape" else {"cmap": "viridis"}
-        points = ax.scatter(*xy.T, s=5, c=values, lw=0, **look)
-        label = name if name == "shape" else f"{name} (pixels)"
-        bar = fig.colorbar(points, ax=ax, location="bottom", label=label, aspect=14)
-        if name == "shape":
-            bar.set_ticks(range(len(shapes)), labels=shapes, fontsize=9, rotation=35)
-        ax.set(xlabel="$z_1$")
-    axes[0].set_ylabel("$z_2$")
-    _window(axes[0], xy)
-    return fig
-
-
 def schema(stages: Sequence[tuple[str, int, str]]) -> Figure:
     """A drawn schema of a network; a box's height grows with the logarithm of its width.
 
@@ -213,48 +181,21 @@ def image_maps(
     return fig
 
 
-def clouds(
-    codes: Clouds, *, shape: Values | None = None, share_axes=True, most=MOST_POINTS
-) -> Figure:
-    """Codes in the plane of the first two latents, a panel per title.
-
-    Args:
-        codes: or pairs (means, sigmas), each also drawn as an ellipse of one standard deviation.
-        shape: colours them.
-        share_axes: whether all panels show the same part of the plane.
-        most: of the codes of a panel, evenly taken.
-    """
-    size = (8.5, 8.2 / len(codes) + 0.6)
-    fig, axes = plt.subplots(1, len(codes), figsize=size, sharex=share_axes, sharey=share_axes)
-    for ax, (title, points) in zip(axes, codes.items(), strict=True):
-        mean, sigma = points if isinstance(points, tuple) else (points, None)
-        take = evenly(len(mean), most)
-        centres = np.asarray(mean)[take, :2]
-        colours = VALID if shape is None else np.array(SHAPE_COLOURS)[np.asarray(shape, int)[take]]
-        ax.scatter(*centres.T, s=6, lw=0, c=colours)
-        if sigma is not None:
-            place = {"units": "xy", "offsets": centres, "offset_transform": ax.transData}
-            look = {"facecolors": "none", "edgecolors": colours, "lw": 0.5, "alpha": 0.6}
-            widths = 2 * np.asarray(sigma)[take, :2].T
-            ax.add_collection(EllipseCollection(*widths, np.zeros(len(take)), **place, **look))
-        ax.set(title=title, xlabel="$z_1$")
-        if not share_axes:
-            _window(ax, centres)
-    axes[0].set_ylabel("$z_2$")
-    if shape is not None:
-        dots = [Line2D([], [], color=c, marker="o", ls="") for c in SHAPE_COLOURS[: len(SHAPES)]]
-        fig.legend(dots, SHAPES, loc="outside lower center", ncols=len(SHAPES), fontsize=9)
-    return fig
-
-
 def class_clouds(codes: dict[str, Codes], labels: Int[ArrayLike, " n"]) -> Figure:
-    """Codes in the plane of the first two latents, coloured by ten classes: a panel per title."""
+    """Codes in the plane of the first two latents, coloured by ten classes: a panel per title.
+
+    The number of a class stands at the median of its codes.
+    """
     fig, axes = plt.subplots(1, len(codes), figsize=(8.5, 8.2 / len(codes) + 0.6), squeeze=False)
     look = {"s": 5, "lw": 0, "cmap": "tab10", "vmin": -0.5, "vmax": 9.5}
+    number = {"ha": "center", "va": "center", "weight": "bold"}
+    number["path_effects"] = [withStroke(linewidth=3, foreground="white")]
     for ax, (title, points) in zip(axes.flat, codes.items(), strict=True):
         take = evenly(len(points), MOST_POINTS)
-        xy = np.asarray(points)[take, :2]
-        dots = ax.scatter(*xy.T, c=np.asarray(labels)[take], **look)
+        xy, own = np.asarray(points)[take, :2], np.asarray(labels)[take]
+        dots = ax.scatter(*xy.T, c=own, **look)
+        for label in np.unique(own):
+            ax.text(*np.median(xy[own == label], axis=0), f"{label}", **number)
         ax.set(title=title, xlabel="$z_1$")
         _window(ax, xy)
     axes[0, 0].set_ylabel("$z_2$")
@@ -263,14 +204,13 @@ def class_clouds(codes: dict[str, Codes], labels: Int[ArrayLike, " n"]) -> Figur
 
 
 def panels(
-    table: pd.DataFrame, labels: dict[str, str], *, x_label, log_x=False, log_y=False, hlines=None
+    table: pd.DataFrame, labels: dict[str, str], *, x_label, log_x=False, log_y=False
 ) -> Figure:
     """Columns of a table over its index, a panel each.
 
     Args:
         table: a column test_<name> beside <name>, as a `fit` history has it, is the dashed line.
         labels: the y labels, by column.
-        hlines: the heights of dashed grey reference lines, by column.
     """
     fig, axes = plt.subplots(1, len(labels), figsize=(8.5, 2.9), squeeze=False)
     few = len(table) <= 30  # then they are settings, not epochs
@@ -280,13 +220,49 @@ def panels(
             held_out = table[f"test_{column}"]
             ax.plot(table.index, held_out, ls="--", marker="o" if few else None, label="held-out")
             ax.legend()
-        if hlines and column in hlines:
-            ax.axhline(hlines[column], color="0.35", ls="--", lw=1.2)
         ax.set(xlabel=x_label, ylabel=label)
         plain_log(*[ax.xaxis] * log_x, *[ax.yaxis] * log_y)
         if few:
             ax.set_ylim(bottom=None if log_y else 0)
             ax.set_xticks(table.index[::2])  # all of them would run into each other
+    return fig
+
+
+def heatmaps(tables: dict[str, pd.DataFrame], *, label: str, top: float = 1) -> Figure:
+    """Tables of numbers side by side, each number written into its coloured field.
+
+    Args:
+        tables: by title; the rows and columns are named by index and columns.
+        label: of the colour bar.
+        top: of the scale, which starts at 0.
+    """
+    fig, axes = plt.subplots(1, len(tables), figsize=(8.5, 3), squeeze=False)
+    for ax, (title, table) in zip(axes.flat, tables.items(), strict=True):
+        picture = ax.imshow(table, vmin=0, vmax=top, cmap="cividis", aspect="auto")
+        for (i, j), value in np.ndenumerate(table):
+            text = f"{round(value, 2) + 0.0:.2f}"  # + 0.0: no minus before a zero
+            ax.text(j, i, text, ha="center", va="center", color="w" if value < top / 2 else "k")
+        ax.set_xticks(range(table.shape[1]), table.columns)
+        ax.set_yticks(range(len(table)), table.index)
+        ax.set_title(title)
+        ax.grid(False)
+    fig.colorbar(picture, ax=axes, label=label)
+    return fig
+
+
+def stacked_bars(table: pd.DataFrame, *, x_label: str) -> Figure:
+    """A bar for each row of a table, its columns one after the other (what is below 0 as 0)."""
+    looks = [("#0072B2", ""), ("0.82", ""), ("#D55E00", "//"), ("#009E73", ".."), ("#F0E442", "xx"),
+             ("#56B4E9", "\\\\")]  # fmt: skip
+    fig, ax = plt.subplots(figsize=(8.5, 1 + 0.37 * len(table)))
+    ends = np.zeros(len(table))
+    for (name, lengths), (colour, hatch) in zip(table.clip(lower=0).items(), looks, strict=False):
+        look = {"color": colour, "hatch": hatch, "ec": "w", "lw": 0.5, "label": name}
+        ax.barh(table.index, lengths, left=ends, **look)
+        ends += lengths.to_numpy()
+    ax.invert_yaxis()
+    ax.set(xlabel=x_label)
+    ax.legend(fontsize=9, loc="lower right")
     return fig
 
 

@@ -1,6 +1,6 @@
 """The settings of the headline models, in one place.
 
-Notebooks 02 to 04 and `make sweep` train from the same recipes, so that a checkpoint made by one is
+Notebooks 02 to 05 and `make sweep` train from the same recipes, so that a checkpoint made by one is
 good for the others, and an AE and a VAE that are compared have the same budget.
 """
 
@@ -84,7 +84,8 @@ def train_many(
         epochs=epochs,
         batch_size=batch_size,
         learning_rate=learning_rate,
-        # nnx.Rngs(seed) draws from the key itself
+        # The first of these keys is one that nnx.Rngs(seed) drew a layer from, too: it does no harm
+        # between weights and shuffles, and every recorded number hangs on it.
         keys=[jax.random.fold_in(jax.random.key(seed), 1) for seed in seeds],
         test_data=test_data,
     )

@@ -254,7 +254,8 @@ def measure_report(model, history, train_images, test_images, judge, key, n=1000
 
     prior_divergence_bits: KL(q(z) || N(0, I)) with q(z) the mixture of 2,000 test images, of whose
     log2 2000 bits information_bits can show no more: where it does, the divergence is an upper
-    bound.
+    bound. granularity_bits: what of the divergence the same codes show with every latent shuffled
+    by itself over the images, its null (`RateAudit`).
     """
     sample_key, audit_key = jax.random.split(key)
     samples = sample_prior(model, sample_key, n)
@@ -268,5 +269,6 @@ def measure_report(model, history, train_images, test_images, judge, key, n=1000
         "test_loss": last["test_loss"],
         **judged(samples, judge, train_images, test_images),
         "prior_divergence_bits": audit.kl - audit.mutual_information,
+        "granularity_bits": audit.granularity,
         "information_bits": audit.mutual_information,
     }

@@ -28,7 +28,7 @@
 
 # %% cellView="form" jupyter={"source_hidden": true}
 # @title Set-up: find this project's helpers, or fetch them, as in Colab
-import pathlib, subprocess, sys  # isort: skip
+import pathlib, subprocess, sys
 
 here, REPOSITORY = pathlib.Path.cwd(), "https://github.com/latent-bits/latent-bits"
 places = (here, *here.parents, here / "latent-bits")
@@ -54,16 +54,8 @@ from helpers.exercises import check
 from helpers.files import load_arrays, output_folder, record, save_arrays, save_figure, say
 from helpers.plotting import curves, evenly, image_grid, image_maps, image_rows, use_style
 from helpers.recipes import training_shapes
-from helpers.shapes import (
-    FACTORS,
-    POSITIONS,
-    SHAPES,
-    SIDE,
-    SIZES,
-    random_shapes,
-    render,
-    shape_world,
-)
+from helpers.shapes import FACTORS, POSITIONS, SHAPES, SIDE, SIZES
+from helpers.shapes import random_shapes, render, shape_world
 
 use_style()
 
@@ -74,7 +66,11 @@ use_style()
 
 # %%
 world = shape_world()
-save_figure(image_grid(world.images[200::409]), "01_glimpse")
+alt = (
+    "Twenty small pictures: squares, circles, triangles and crosses in white on black, in "
+    "many places and sizes."
+)
+save_figure(image_grid(world.images[200::409]), "01_glimpse", alt)
 
 # %% [markdown]
 # ## 1. One image, by hand
@@ -119,7 +115,12 @@ for ax, shown in zip(fig.axes, numbers.values(), strict=False):  # after them, t
         dark = np.dot(ax.images[0].to_rgba(number)[:3], (0.3, 0.6, 0.1)) < 0.5
         ax.text(12 + column, 13 + row, f"{number:.2f}", fontsize=8, ha="center", va="center",
                 color="w" if dark else "k")  # fmt: skip
-save_figure(fig, "01_signed_distance")
+alt = (
+    "Two grids of numbers at the edge of a circle: the signed distance, negative inside and "
+    "positive outside, and the pixel value, from 1 inside over 1/2 on the outline to 0 "
+    "outside."
+)
+save_figure(fig, "01_signed_distance", alt)
 
 # %% [markdown]
 # The figure shows the lower right part of the circle, with the numbers written in and the true
@@ -164,7 +165,11 @@ landscapes = {name: f(np.abs(fine)[None], fine[:, None], 6) for name, f in formu
 fig = image_maps(landscapes, labels="distance (pixels)", extent=(-9, 9, 9, -9), limit=8)
 for ax, landscape in zip(fig.axes, landscapes.values(), strict=False):
     ax.contour(fine, fine, landscape, levels=[0], colors="#E69F00", linewidths=2)
-save_figure(fig, "01_four_distances")
+alt = (
+    "Four maps of signed distances, for square, circle, triangle and cross. The outline of "
+    "each is the line of distance 0."
+)
+save_figure(fig, "01_four_distances", alt)
 
 # %% [markdown]
 # The formulas agree with `render` for all four shapes. The figure shows the four signed distances
@@ -196,7 +201,8 @@ print(circle(shown_circle).shape, circle(shown_circle).dtype)
 # The numbers are of type `float32`: JAX computes with 32 bits unless told otherwise.
 #
 # **`jit`** compiles a function. The first call with arrays of a new shape takes a moment, later
-# calls are fast. The function must be *pure*: its result depends on its arguments only.
+# calls are fast. The function must be *pure*: its result depends on its arguments only. (What it
+# takes from outside, here `u` and `v`, is read once, at the first call, and never again.)
 
 # %%
 draw_circle = jax.jit(circle)
@@ -227,7 +233,11 @@ print(f"gradient {gradient.round(2)}, circumference {2 * np.pi * 4.6:.2f}")
 # @title Figure: the three derivative images
 maps = {f"∂ image / ∂ {name}": derivatives[8:21, 7:20, i] for i, name in enumerate(FACTORS[1:])}
 view = {"signed": True, "limit": 1, "extent": (6.5, 19.5, 20.5, 7.5), "height": 3.9}
-save_figure(image_maps(maps, labels="brightness per pixel", **view), "01_derivatives")
+alt = (
+    "Three maps of the derivative of a circle's image: for x a bright and a dark crescent at "
+    "left and right, for y at top and bottom, for size a bright ring."
+)
+save_figure(image_maps(maps, labels="brightness per pixel", **view), "01_derivatives", alt)
 
 # %% [markdown]
 # The figure shows the derivative images, red where a pixel gets brighter. A move to the right
@@ -266,8 +276,9 @@ print(f"largest disagreement in any pixel: {disagreement:.0e}")
 place_key, draw_key = jax.random.split(jax.random.key(1))
 low = jnp.array([POSITIONS[0], POSITIONS[0], SIZES[0]])
 high = jnp.array([POSITIONS[-1], POSITIONS[-1], SIZES[-1]])
-places = jax.random.uniform(place_key, (10, 3), minval=low, maxval=high)
-save_figure(image_grid(jax.vmap(draw_circle)(places)), "01_circles")
+random_circles = jax.random.uniform(place_key, (10, 3), minval=low, maxval=high)
+alt = "Ten circles of random sizes in random places."
+save_figure(image_grid(jax.vmap(draw_circle)(random_circles)), "01_circles", alt)
 
 # %% [markdown]
 # You see ten circles, each in a place and a size of its own. The three numbers of such a circle
@@ -299,7 +310,11 @@ gallery = {
 }
 gallery_titles = {row: [str(value) for value in shown] for row, (shown, _) in gallery.items()}
 gallery_images = {row: images for row, (_, images) in gallery.items()}
-save_figure(image_rows(gallery_images, titles=gallery_titles), "01_gallery")
+alt = (
+    "Rows in which one factor changes alone: the four shapes, the eight sizes of a triangle, "
+    "a square at the 16 positions across, a cross at the 16 positions down."
+)
+save_figure(image_rows(gallery_images, titles=gallery_titles), "01_gallery", alt)
 
 # %% [markdown]
 # In each row one factor runs through its values while the others stay. The positions go in whole
@@ -345,7 +360,11 @@ for k in range(14):
     left_over = [address.startswith(digits[:k]) for address in addresses]
     guesses.append(flat[left_over].mean(0).reshape(SIDE, SIDE))
 guess_titles = [f"bits: {k}, left: {2 ** (13 - k):,}" for k in range(14)]
-save_figure(image_grid(guesses, columns=7, titles=guess_titles), "01_thirteen_questions")
+alt = (
+    "Fourteen pictures: the mean of the images that are left after 0 to 13 digits of an "
+    "address. A blurred cloud becomes the one exact shape."
+)
+save_figure(image_grid(guesses, columns=7, titles=guess_titles), "01_thirteen_questions", alt)
 
 # %% [markdown]
 # The figure starts with a faint blur, the mean of all 8,192 images. Two answers give the shape,
@@ -416,6 +435,7 @@ print({name: array.shape for name, array in arrays.items()}, about["entropy_bits
 # There are few enough pairs to look at all of them. With
 # $\lVert a - b\rVert^2 = \lVert a\rVert^2 + \lVert b\rVert^2 - 2\,a\cdot b$, one matrix product
 # compares 1,024 images with all others.
+# ($\lVert a\rVert^2$, the sum of the squared pixels, is the *energy* of an image.)
 
 # %%
 exact = flat.astype(np.float64)  # 64 bits, because we subtract large and nearly equal numbers
@@ -455,7 +475,11 @@ pair_titles = {
     "other": [short_name(i) for i in other],
     "difference": [f"error {e:.2f}" for e in (pair_images["difference"] ** 2).sum((1, 2))],
 }
-save_figure(image_rows(pair_images, titles=pair_titles), "01_nearest_farthest")
+alt = (
+    "Pairs of images in two rows, the nearest and the farthest of the world, and below each "
+    "pair their difference with its squared error."
+)
+save_figure(image_rows(pair_images, titles=pair_titles), "01_nearest_farthest", alt)
 
 # %% [markdown]
 # The first four columns show the nearest pair for each shape, the last column the farthest pair of
@@ -514,7 +538,11 @@ print(f"squared error of all black {black_error:.2f}, of the mean image {mean_er
 moments = {"mean image": mean_image, "variance of each pixel": variance}
 moments = {title: pixels.reshape(SIDE, SIDE) for title, pixels in moments.items()}
 fig = image_maps(moments, labels=["brightness", "brightness squared"], height=4.4)
-save_figure(fig, "01_mean_and_variance")
+alt = (
+    "Two maps over the canvas: the mean image, brightest in the middle, and the variance of "
+    "each pixel, largest around the middle."
+)
+save_figure(fig, "01_mean_and_variance", alt)
 
 # %% [markdown]
 # The left picture is the mean image, a blur that is brightest in the middle, where most shapes
@@ -549,7 +577,11 @@ lines = {
     "from the derivative": (moves[inside], quadratic[inside]),
 }
 axes_of_move = {"x_label": "how far the circle has moved (pixels)", "y_label": "squared error"}
-save_figure(curves(lines, **axes_of_move), "01_distance_of_a_move")
+alt = (
+    "The squared error between a circle and its moved copy against the move in pixels: first "
+    "a parabola, as the derivative predicts, then nearly a straight line below it."
+)
+save_figure(curves(lines, **axes_of_move), "01_distance_of_a_move", alt)
 
 # %% [markdown]
 # The curve has three parts. While the move is shorter than the soft edge, the error is quadratic
@@ -579,7 +611,11 @@ between_titles = {
     "nearest": [f"x = {across:g}" for across in world.factors[match[eight], 1]],
     "difference": [f"error {error:.2f}" for error in match_error[eight]],
 }
-save_figure(image_rows(between, titles=between_titles), "01_between_the_grid")
+alt = (
+    "Eight random shapes, the nearest image of the world below each, and the difference: thin "
+    "outlines, because no random place lies on the grid."
+)
+save_figure(image_rows(between, titles=between_titles), "01_between_the_grid", alt)
 
 # %% [markdown]
 # The figure shows eight draws, their nearest images of the world, and the difference, a thin rim.
@@ -616,7 +652,11 @@ _, singular_values, components = np.linalg.svd(learned - learned_mean, full_matr
 assert np.isclose((singular_values**2).sum() / 8192, learned.var(0).sum(), rtol=1e-3)
 first_four = {f"component {k + 1}": components[k].reshape(SIDE, SIDE) for k in range(4)}
 fig = image_maps(first_four, labels="weight", limit=np.abs(components[:4]).max())
-save_figure(fig, "01_pca_components")
+alt = (
+    "The first four principal components as images of positive and negative weights: blobs "
+    "and stripes that fill the canvas."
+)
+save_figure(fig, "01_pca_components", alt)
 
 # %% [markdown]
 # The figure shows the first four components, with opposite signs in red and blue. The first two are
@@ -658,7 +698,11 @@ pca_titles = {
     if label != "original"
 }
 pca_rows = {label: pixels.reshape(-1, SIDE, SIDE) for label, pixels in pca_rows.items()}
-save_figure(image_rows(pca_rows, titles=pca_titles), "01_pca_reconstructions")
+alt = (
+    "Eight images and their reconstructions from 1, 2, 4, 8 and 16 principal components: a "
+    "dim cloud at first, a blurred spot in about the right place at 16."
+)
+save_figure(image_rows(pca_rows, titles=pca_titles), "01_pca_reconstructions", alt)
 
 # %% [markdown]
 # The figure shows eight images of the world and what PCA makes of them, with the squared error
@@ -779,7 +823,11 @@ ax.text(7, 3.2, note, ha="center", va="center", fontsize=10, color="0.25")
 ax.set(xlabel="squared error per image", ylabel="rate (bits per image)")
 ax.set(xlim=(0, mean_error * 1.04), ylim=(0, 13 * 1.12))
 ax.legend(loc="center right", bbox_to_anchor=(1, 0.62))
-save_figure(fig, "01_rate_distortion_announced")
+alt = (
+    "Bits per image against squared error. Codes that keep leading digits fall from 13 bits "
+    "at error 0 to the mean image at 0 bits; PCA lies far above them."
+)
+save_figure(fig, "01_rate_distortion_announced", alt)
 
 # %% [markdown]
 # This is the plane to which the whole project leads, with error to the right and bits upwards. The
@@ -787,8 +835,8 @@ save_figure(fig, "01_rate_distortion_announced")
 # to "the mean image". The dashed line is the laziest scheme: send all 13 bits for some images and
 # nothing for the others. (The lines between the dots mean the same: use one code for some images
 # and its neighbour for the rest.) The limit $R(D)$ starts and ends in the diamonds too, and is
-# convex. Our digits are a real code, so the limit is nowhere above them; how far below it runs, the
-# notebook on the limit computes.
+# convex. Our digits are a real code, so the limit is nowhere above them; notebook 05 computes how
+# far below it runs.
 #
 # PCA lies on the upper edge, at the full **13 bits**, with two components as with sixteen. No two
 # images share a code, so even a few numbers *name* the image, and with a list of all codes we could
@@ -909,6 +957,34 @@ check("01.4", ...)
 #
 # </details>
 #
+# **01.5** Make the circles of the four largest sizes twice as frequent as every other image. How many
+# bits does an image hold now, and how many more do the entropies of its four factors add up to?
+
+# %%
+check("01.5", ...)
+
+# %% [markdown]
+# <details><summary>Solution of 01.5</summary>
+#
+# Shape and size are no longer independent, so their entropies add up to more than that of the
+# pair. The difference is the mutual information of shape and size.
+#
+# ```python
+# frequency = np.ones((4, 8))  # of shape and size
+# frequency[1, 4:] = 2
+# p = frequency / frequency.sum()
+#
+#
+# def entropy(p):
+#     return -(p * np.log2(p)).sum()
+#
+#
+# shared = entropy(p.sum(0)) + entropy(p.sum(1)) - entropy(p)
+# check("01.5", (entropy(p) + 8, shared))
+# ```
+#
+# </details>
+#
 # Open exercises, without a check:
 #
 # 1. *Nothing is cut off.* Look at the largest shapes at the four extreme positions, on a canvas with
@@ -919,14 +995,11 @@ check("01.4", ...)
 #    What is their mean length? Why can nobody read three of them, written one after the other?
 # 4. *Covered area.* Is the brightness of a pixel the *share* of it that the shape covers? Measure
 #    this share with 32 x 32 points in each pixel.
-# 5. *Unequal frequencies.* Make big circles (the four largest sizes) twice as frequent as every
-#    other image. What is the entropy of the image now? Shape and size are no longer independent: by
-#    how much do the entropies of the four factors add up to more than that of the image?
-# 6. *Hard edges.* Replace the one-pixel edge by a hard one, `distance < 0`. Are there still 8,192
+# 5. *Hard edges.* Replace the one-pixel edge by a hard one, `distance < 0`. Are there still 8,192
 #    different images? What becomes of the derivatives?
-# 7. *Other digits.* Our digits are always the *leading* ones of each factor. Group the four shapes
+# 6. *Other digits.* Our digits are always the *leading* ones of each factor. Group the four shapes
 #    in another order before you drop a digit: which two shapes should share an address?
-# 8. *Coarse PCA.* Round the four PCA numbers of each image to a grid of width $w$, count the
+# 7. *Coarse PCA.* Round the four PCA numbers of each image to a grid of width $w$, count the
 #    entropy of the rounded codes, and draw your points in the plane of section 10.
 #
 # <details><summary>Solutions of the open exercises 1 to 3</summary>

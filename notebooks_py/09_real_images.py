@@ -25,7 +25,7 @@
 
 # %% cellView="form" jupyter={"source_hidden": true}
 # @title Set-up: find this project's helpers, or fetch them, as in Colab
-import pathlib, subprocess, sys  # isort: skip
+import pathlib, subprocess, sys
 
 here, REPOSITORY = pathlib.Path.cwd(), "https://github.com/latent-bits/latent-bits"
 places = (here, *here.parents, here / "latent-bits")
@@ -405,10 +405,10 @@ print(f"{(about_image >= codes.ACTIVE).sum()} of 20 active by bits, {by_variance
 # @title Figure: bits of every latent
 order = np.argsort(about_image)[::-1]
 fig, ax = plt.subplots(figsize=(8.5, 3.2))
-places = np.arange(1, len(order) + 1)
-ax.bar(places - 0.2, about_image[order], 0.4, label="about the image")
-ax.bar(places + 0.2, about_class[order], 0.4, label="about the class", hatch="//", edgecolor="w")
-ax.set(xlabel="latent, by falling information", ylabel="bits per image", xticks=places)
+ranks = np.arange(1, len(order) + 1)
+ax.bar(ranks - 0.2, about_image[order], 0.4, label="about the image")
+ax.bar(ranks + 0.2, about_class[order], 0.4, label="about the class", hatch="//", edgecolor="w")
+ax.set(xlabel="latent, by falling information", ylabel="bits per image", xticks=ranks)
 ax.legend()
 alt = (
     f"Bars for the 20 latents of the VAE: bits about the image fall from {about_image.max():.1f} to "

@@ -11,7 +11,7 @@ from helpers.models import Autoencoder, VariationalAutoencoder
 from helpers.shapes import render
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
-STILL = Image(data=b"\x89PNG a still", format="png")
+STILL = Image(data=b"\x89PNG a still", format="png", metadata={"alt": "A still picture"})
 
 
 @pytest.fixture(params=[Autoencoder, VariationalAutoencoder])
@@ -59,10 +59,11 @@ def test_the_words_are_the_oracles(images):
 
 def test_without_a_kernel_the_still_is_shown(model, images):
     explorer = Explorer(model, images, STILL)
-    shown, _ = InteractiveShell.instance().display_formatter.format(explorer)
+    shown, about = InteractiveShell.instance().display_formatter.format(explorer)
     assert {"image/png", "text/plain", WIDGET} == set(shown)
     assert shown[WIDGET]["model_id"] == explorer.model_id
     assert shown["text/plain"] == "An explorer of 3 latents"
+    assert about["image/png"]["alt"] == "A still picture"
 
 
 def test_training_the_model_further_leaves_the_explorer_as_it_is(model, images):

@@ -3,11 +3,13 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pandas as pd
 import pytest
 from flax import nnx
 from scipy.spatial.distance import cdist
 
 from helpers import studies
+from helpers.models import perceptron
 from helpers.objectives import binary_cross_entropy, cross_entropy_vae_loss
 
 
@@ -124,6 +126,31 @@ def test_the_judge_learns_and_measures(bars, folder):
     assert 0 <= numbers["class_entropy_bits"] <= np.log2(10) + 1e-6
     assert numbers["loss"] == pytest.approx(numbers["reconstruction"] + numbers["kl"])
     assert numbers["information_bits"] <= np.log2(100) + 0.01
+    assert -0.1 < numbers["granularity_bits"] < numbers["prior_divergence_bits"] + 0.1
+
+
+def test_many_independent_latents_show_a_divergence_that_is_all_granularity(bars):
+    """200 codes of eight independent latents, whose KL is far above log2 200."""
+    means = np.random.default_rng(1).normal(size=(200, 8)).astype(np.float32)
+
+    class Codes(nnx.Module):
+        latent_size = 8
+
+        def encode(self, x):
+            return means[: len(x)], np.full((len(x), 8), -5, np.float32)
+
+        def decode(self, z):
+            return np.zeros((len(z), 28, 28), np.float32)
+
+    images, history = bars[0][:200], pd.DataFrame({"loss": [1.0], "kl": [0.5], "test_loss": [1.0]})
+    numbers = studies.measure_report(
+        Codes(), history, images[:50], images, perceptron([784, 10], rngs=nnx.Rngs(0)),
+        jax.random.key(0), 20,
+    )  # fmt: skip
+    assert numbers["information_bits"] == pytest.approx(np.log2(200), abs=0.05)
+    left = numbers["prior_divergence_bits"] - numbers["granularity_bits"]
+    assert numbers["granularity_bits"] > 10
+    assert left < 0.2 * numbers["granularity_bits"]
 
 
 def test_nearest_distance_against_all_pairs(bars):

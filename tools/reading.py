@@ -12,7 +12,7 @@ import pandas as pd
 from helpers.files import ROOT
 
 KINDS = ("subject", "figures", "sentences", "checks", "plumbing")
-FIGURES = {"plotting", "plt", "ax", "axes", "fig", "save_figure", "still"}
+FIGURES = {"plotting", "plt", "ax", "axes", "fig", "save_figure", "alt"}
 SENTENCES = {"say", "display", "Markdown"}
 CHECKS = {"testing"}
 PLUMBING = {"record", "recorded", "prepare", "sys", "subprocess", "FULL"}

@@ -26,7 +26,11 @@ WALK = {  # the notebooks of `make run`: title and question, by file name
     ),
     "04_latent_information": (
         "Latent information",
-        "How many bits does the code keep, what do they mean, and how far is the limit?",
+        "How many bits does the code keep, and what do they mean?",
+    ),
+    "05_the_limit": (
+        "The limit",
+        "How few bits would do, how near does a VAE come, and what keeps it away?",
     ),
 }
 STUDIES = {  # those of `make studies`
@@ -89,7 +93,7 @@ HEADLINES = (
         "the limit R(D): {limit_bits_at_vae_distortion:.1f} bits at {vae_distortion:.2f}",
     ),
     (
-        "Of these bits: information + unused room + dependence between latents",
+        "Of these bits: information + unused room + dependence that shows on this world",
         "bits",
         "",
         "{vae_mutual_information_bits:.1f} + {vae_granularity_bits:.1f} "

@@ -1,4 +1,4 @@
-"""What `make sweep` computes: too long for `make run`, so notebook 04 and README read its files.
+"""What `make sweep` computes: too long for `make run`, so notebooks and README read its files.
 
 Each part writes one figures/*.json, and only once it is whole; models are trained through their
 checkpoints, so that a sweep that was stopped goes on where it was.

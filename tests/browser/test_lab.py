@@ -97,13 +97,13 @@ def test_1_after_a_second_run_a_save_and_a_sync_there_is_nothing_to_commit(noteb
 
 def test_2_what_is_edited_and_saved_in_the_browser_is_in_the_py(notebook, tree):
     before = (tree / PY).read_text("utf-8")
-    knob = notebook.locator(".jp-CodeCell .cm-content", has_text="NOISES = [0.4]")
+    knob = notebook.locator(".jp-CodeCell .cm-content", has_text="TRAINING_IMAGES = 1024")
     knob.click()
     notebook.keyboard.press("Control+End")
     notebook.keyboard.type("\n# Written in the browser.")
     shoot(notebook, "2_edited")
     save(notebook)
-    old, new = "\nNOISES = [0.4]\n", "\nNOISES = [0.4]\n# Written in the browser.\n"
+    old, new = "\nTRAINING_IMAGES = 1024\n", "\nTRAINING_IMAGES = 1024\n# Written in the browser.\n"
     assert before.count(old) == 1
     assert (tree / PY).read_text("utf-8") == before.replace(old, new)
     assert pair_problems(tree) == []

