@@ -344,3 +344,14 @@ def test_the_originals(name, mean, deviation):
     test_images, test_labels = digits.load_digits(name, "test")
     assert test_images.shape == (10_000, 28, 28)
     assert set(test_labels) == set(range(10))
+
+
+@pytest.mark.parametrize(
+    ("name", "mean", "sd"), [("mnist", 0.13066, 0.30811), ("fashion_mnist", 0.28604, 0.35302)]
+)
+def test_the_images_are_those_of_the_reports(name, mean, sd):
+    try:
+        images, _ = digits.load_digits(name, "train")
+    except FileNotFoundError as error:
+        pytest.skip(str(error).splitlines()[0])
+    np.testing.assert_allclose([images.mean(), images.std()], [mean, sd], atol=1e-4)

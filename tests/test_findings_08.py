@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from helpers.digits import load_digits
 from helpers.files import recorded
 
 SIZES = ["2", "10", "20", "50"]
@@ -12,11 +11,6 @@ SIZES = ["2", "10", "20", "50"]
 @pytest.fixture(scope="module")
 def found():
     return recorded("08_latent_dimension")
-
-
-def test_the_images_are_mnist():
-    images, _ = load_digits("mnist", "train")
-    np.testing.assert_allclose([images.mean(), images.std()], [0.13066, 0.30811], atol=1e-4)
 
 
 def test_the_floor_is_the_entropy_of_the_pixels(found):
