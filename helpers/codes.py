@@ -215,10 +215,24 @@ def account_of_file(path, *, key: PRNGKeyArray, held_out: float = 1 / 6) -> dict
     Args:
         path: of an .npz with mean and log_variance (n, L) and labels (n,). A share `held_out` of
             its images, drawn at random, asks; the rest are the source.
+
+    Raises:
+        ValueError: a share that leaves no image on one side, an array that is missing, arrays of
+            different numbers of images, codes that are not finite.
     """
     order_key, account_key = jax.random.split(key)
+    names = ("mean", "log_variance", "labels")
     with np.load(path) as file:
-        arrays = [np.asarray(file[name]) for name in ("mean", "log_variance", "labels")]
+        if missing := [name for name in names if name not in file]:
+            raise ValueError(
+                f"path: expected {', '.join(names)} in the file, got none named {missing}"
+            )
+        arrays = [np.asarray(file[name]) for name in names]
+    lengths = [len(array) for array in arrays]
+    if len(set(lengths)) > 1:
+        raise ValueError(f"path: expected as many of {', '.join(names)}, got {lengths}")
+    if not 1 <= round(held_out * lengths[0]) < lengths[0]:
+        raise ValueError(f"held_out: expected a share that leaves both sides, got {held_out}")
     order = np.asarray(jax.random.permutation(order_key, len(arrays[0])))
     first = round(held_out * len(order))
     asking, source = ([a[rows] for a in arrays] for rows in (order[:first], order[first:]))

@@ -120,6 +120,23 @@ def test_codes_of_a_file_are_split_and_counted(blobs, tmp_path, monkeypatch):
     assert 1 < found["class_bits"] <= 2
 
 
+@pytest.mark.parametrize(
+    ("change", "settings", "message"),
+    [
+        ({"labels": None}, {}, r"path: expected mean, .* got none named \['labels'\]"),
+        ({"labels": np.zeros(9, int)}, {}, r"path: expected as many of .*, got \[900, 900, 9\]"),
+        ({}, {"held_out": 0}, "held_out: expected a share that leaves both sides, got 0"),
+    ],
+)
+def test_a_file_that_does_not_do_is_named(blobs, tmp_path, change, settings, message):
+    (mean, log_variance), labels, *_ = blobs
+    arrays = {"mean": mean, "log_variance": log_variance, "labels": labels} | change
+    given = {name: array for name, array in arrays.items() if array is not None}
+    np.savez(tmp_path / "codes.npz", **given)
+    with pytest.raises(ValueError, match=message):
+        codes.account_of_file(tmp_path / "codes.npz", key=jax.random.key(3), **settings)
+
+
 def test_pictures_are_drawn_from_three_densities():
     class Same:
         latent_size = 3
