@@ -1,5 +1,6 @@
 """What tests share: a small world, small models, their losses, one training as a plain loop."""
 
+import json
 from functools import partial
 
 import jax
@@ -10,6 +11,7 @@ import pandas as pd
 from flax import nnx
 from jax.tree_util import Partial
 
+from helpers.files import ROOT
 from helpers.models import RANK, SMALL_CODES, Autoencoder, VariationalAutoencoder
 from helpers.objectives import autoencoder_loss, vae_loss
 from helpers.shapes import SHAPES, shape_world
@@ -158,3 +160,11 @@ def raising_on_call(number, function, error):
         return function(*args, **kwargs)
 
     return wrapped
+
+
+def committed(name):
+    """The numbers of the committed run in figures/<name>.json.
+
+    `recorded` would read those of a shortened run, where the tests have run a notebook before.
+    """
+    return json.loads((ROOT / f"figures/{name}.json").read_text("utf-8"))

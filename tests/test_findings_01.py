@@ -6,8 +6,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from small import committed
 
-from helpers.files import ROOT, recorded, save_arrays
+from helpers.files import ROOT, save_arrays
 from helpers.shapes import FACTORS, shape_world
 
 TEXT = (ROOT / "notebooks_py/01_data_generation.py").read_text("utf-8")
@@ -15,7 +16,7 @@ TEXT = (ROOT / "notebooks_py/01_data_generation.py").read_text("utf-8")
 
 @pytest.fixture(scope="module")
 def found():
-    return recorded("01_data_generation")
+    return committed("01_data_generation")
 
 
 @pytest.fixture(scope="module")

@@ -2,14 +2,14 @@
 
 import numpy as np
 import pytest
+from small import committed
 
-from helpers.files import recorded
 from helpers.shapes import SHAPES, shape_world
 
 
 @pytest.fixture(scope="module")
 def found():
-    return recorded("02_autoencoder")
+    return committed("02_autoencoder")
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def test_the_autoencoder_beats_pca_and_four_latents_are_enough(found):
     assert latents["8"] > 0.7 * latents["4"]
     assert found["ae_test_squared_error"] < latents["8"] / 3
     assert found["pca_test_squared_error"] == found["pca_by_latents"]["4"]
-    pca = recorded("01_data_generation")["pca_test_squared_error"]["4"]
+    pca = committed("01_data_generation")["pca_test_squared_error"]["4"]
     assert found["pca_test_squared_error"] == pytest.approx(pca, rel=0.02)
 
 
@@ -113,7 +113,7 @@ def test_the_finer_the_density_the_better_the_images_on_every_seed(found):
     kinds = "prior", "fitted_gaussian", "fitted_mixture", "reconstruction"
     valid = [found[f"ae_{kind}_validity"] for kind in kinds]
     assert valid == sorted(valid)
-    sweep = recorded("sweep")
+    sweep = committed("sweep")
     over_seeds = np.array([sweep[f"ae_{kind}_validity"]["values"] for kind in kinds])
     assert np.all(np.diff(over_seeds, axis=0) > 0)
 

@@ -2,15 +2,14 @@
 
 import numpy as np
 import pytest
-
-from helpers.files import recorded
+from small import committed
 
 BOTH, LARGE_C = "both, c = 0.1", "both, c = 1"
 
 
 @pytest.fixture(scope="module")
 def found():
-    return recorded("03_variational_autoencoder")
+    return committed("03_variational_autoencoder")
 
 
 def pairs(of_ae, of_vae):
@@ -27,7 +26,7 @@ def test_the_vae_draws_valid_shapes_from_the_prior_and_the_autoencoder_about_hal
     assert found["vae_prior_validity"] > 0.85
     assert 0.4 < found["ae_prior_validity"] < 0.65
     assert found["vae_prior_coverage"] > 0.95
-    seed_0 = recorded("sweep")["vae_prior_validity"]["values"][0]
+    seed_0 = committed("sweep")["vae_prior_validity"]["values"][0]
     assert found["vae_prior_validity"] == pytest.approx(seed_0, abs=0.03)
 
 
@@ -77,7 +76,7 @@ def test_merging_chooses_a_shape_and_averages_the_places(found):
 
 
 def test_over_seeds_the_same_holds_for_merged_codes():
-    sweep = recorded("sweep")
+    sweep = committed("sweep")
     for kind in ("ae", "vae"):
         shape, null, place, place_null = (
             np.array(sweep[f"{kind}_merged_{part}"]["values"])
@@ -88,7 +87,7 @@ def test_over_seeds_the_same_holds_for_merged_codes():
 
 
 def test_over_seeds_the_vae_draws_better_and_resists_noise_worse(found):
-    sweep = recorded("sweep")
+    sweep = committed("sweep")
     better = {"prior_validity", "fitted_gaussian_validity", "fitted_mixture_validity"}
     better |= {"prior_coverage", "merged_validity"}
     worse = {"noise 0.1", "noise 0.4"}
@@ -104,7 +103,7 @@ def test_over_seeds_the_vae_draws_better_and_resists_noise_worse(found):
 
 
 def test_with_few_training_images_the_autoencoder_has_the_lower_error():
-    numbers = recorded("generalisation")
+    numbers = committed("generalisation")
     of_ae, of_vae = numbers["errors"]["ae"], numbers["errors"]["vae"]
     clear = {}
     for size, *values in zip(numbers["sizes"], of_ae, of_vae, strict=True):
@@ -115,7 +114,7 @@ def test_with_few_training_images_the_autoencoder_has_the_lower_error():
 
 
 def test_trained_on_the_grid_only_the_samples_of_the_autoencoder_are_clearly_worse():
-    numbers = recorded("generalisation")["held_out_of_the_grid"]
+    numbers = committed("generalisation")["held_out_of_the_grid"]
     clear = {}
     for name in ("AE", "VAE"):
         for key in ("test_squared_error", "prior_validity"):

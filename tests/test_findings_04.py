@@ -1,25 +1,17 @@
 """What notebook 04 says in words, held against its recorded numbers."""
 
-import json
-
 import numpy as np
 import pytest
 from scipy.stats import norm
-
-from helpers.files import ROOT
+from small import committed
 
 ENTROPIES = {"shape": 2, "x": 4, "y": 4, "size": 3}
 LIKE = "AE, as many bits as the VAE"
 
 
-def read(name):
-    """Of the committed run, never of a shortened one."""
-    return json.loads((ROOT / f"figures/{name}.json").read_text())
-
-
 @pytest.fixture(scope="module")
 def found():
-    return read("04_latent_information")
+    return committed("04_latent_information")
 
 
 @pytest.fixture(scope="module")
@@ -122,8 +114,9 @@ def test_most_of_the_error_is_the_decoder_s(found):
 
 
 def test_the_noisy_code_errs_more_than_the_one_without_noise(found):
-    assert found["vae_distortion"] > read("03_variational_autoencoder")["vae_test_squared_error"]
-    noiseless = read("02_autoencoder")["ae_test_squared_error"]
+    at_the_mean = committed("03_variational_autoencoder")["vae_test_squared_error"]
+    assert found["vae_distortion"] > at_the_mean
+    noiseless = committed("02_autoencoder")["ae_test_squared_error"]
     assert (np.diff([noiseless, *found["ae_distortion"]]) > 0).all()
 
 
@@ -140,7 +133,7 @@ def test_sampling_the_ae_fails_in_mean_and_variance_and_the_null_is_as_large_as_
 
 
 def test_a_fitted_gaussian_mends_few_samples_and_a_mixture_many():
-    share = read("02_autoencoder")
+    share = committed("02_autoencoder")
     prior, gaussian, mixture = (
         share[f"ae_{density}_validity"]
         for density in ("prior", "fitted_gaussian", "fitted_mixture")

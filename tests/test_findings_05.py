@@ -1,42 +1,35 @@
 """What notebook 05 says in words, held against its recorded numbers and the files it reads."""
 
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
+from small import committed
 
 from helpers import recipes
-from helpers.files import ROOT
 from helpers.shapes import shape_world
 
 FALLING = ("c falls", "c falls, dependence penalised", f"c falls to {recipes.SAME_RATE_C:g}")
 
 
-def read(name):
-    """Of the committed run, never of a shortened one."""
-    return json.loads((ROOT / f"figures/{name}.json").read_text())
-
-
 @pytest.fixture(scope="module")
 def found():
-    return read("05_the_limit")
+    return committed("05_the_limit")
 
 
 @pytest.fixture(scope="module")
 def account():
-    return read("04_latent_information")
+    return committed("04_latent_information")
 
 
 @pytest.fixture(scope="module")
 def limit():
-    return pd.DataFrame(read("limit")["world"])
+    return pd.DataFrame(committed("limit")["world"])
 
 
 @pytest.fixture(scope="module")
 def plane(limit):
     """The models of the plane, with the limit and the code made by hand at their distortion."""
-    models, hand = pd.DataFrame(read("plane")["models"]), read("hand_made")
+    models, hand = pd.DataFrame(committed("plane")["models"]), committed("hand_made")
     models["gap"] = models["kl"] - upper(limit, models["distortion"])
     models["training"] = models["kl"] - np.interp(
         models["distortion"], hand["distortion"], hand["kl"]
@@ -119,7 +112,7 @@ def test_training_is_behind_the_hand_at_small_errors_and_ahead_from_about_5_on(v
     assert (vaes["training"][vaes["distortion"] < 4] > 0.5).all()
     assert (vaes["training"][vaes["distortion"] > 5] < 0).all()
     assert vaes["training"][0.06] > 0.6 * vaes["gap"][0.06], "said: most of the gap"
-    hand = read("hand_made")
+    hand = committed("hand_made")
     code = vaes["kl"] - np.interp(vaes["bayes_distortion"], hand["distortion"], hand["kl"])
     assert 0.5 < code[0.06] / vaes["training"][0.06] < 0.65, "said: nearly half is the decoder"
 
@@ -172,7 +165,7 @@ def test_the_smallest_gaps_are_recorded(plane, found):
 
 @pytest.fixture(scope="module")
 def schedules():
-    return read("single_shape")["schedules"]
+    return committed("single_shape")["schedules"]
 
 
 def test_a_falling_c_brings_axes_and_factors_together_but_for_a_seed(schedules, found):

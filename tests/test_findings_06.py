@@ -2,13 +2,12 @@
 
 import numpy as np
 import pytest
-
-from helpers.files import recorded
+from small import committed
 
 
 @pytest.fixture(scope="module")
 def found():
-    return recorded("06_vae_by_hand")
+    return committed("06_vae_by_hand")
 
 
 def test_the_gradients_on_paper_are_right(found):

@@ -2,15 +2,14 @@
 
 import numpy as np
 import pytest
-
-from helpers.files import recorded
+from small import committed
 
 REPORT = {"MLP, mnist": 307, "MLP, fashion_mnist": 229}
 
 
 @pytest.fixture(scope="module")
 def found():
-    return recorded("07_mlp_and_cnn")
+    return committed("07_mlp_and_cnn")
 
 
 @pytest.fixture(scope="module")

@@ -2,15 +2,14 @@
 
 import numpy as np
 import pytest
-
-from helpers.files import recorded
+from small import committed
 
 SIZES = ["2", "10", "20", "50"]
 
 
 @pytest.fixture(scope="module")
 def found():
-    return recorded("08_latent_dimension")
+    return committed("08_latent_dimension")
 
 
 def test_the_floor_is_the_entropy_of_the_pixels(found):

@@ -2,8 +2,7 @@
 
 import numpy as np
 import pytest
-
-from helpers.files import recorded
+from small import committed
 
 SIZES = (2, 10, 20, 50)
 LIST_BITS, CLASS_BITS = np.log2(60_000), np.log2(10)
@@ -11,7 +10,7 @@ LIST_BITS, CLASS_BITS = np.log2(60_000), np.log2(10)
 
 @pytest.fixture(scope="module")
 def found():
-    return recorded("09_real_images")
+    return committed("09_real_images")
 
 
 @pytest.fixture(scope="module")
