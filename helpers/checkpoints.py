@@ -73,7 +73,8 @@ def _fingerprints(models, data, losses, keys, settings):
     run = prepare(models, data, losses, keys=keys, **settings)  # refuses what is not alike
     alone = run
     if len(models) > 1:  # a model's program does not depend on its group
-        alone = prepare(models[:1], data, losses[:1], keys=keys[:1], **settings)
+        there = settings | {"test_data": run.test_data}  # on the device, as run.data is
+        alone = prepare(models[:1], run.data, losses[:1], keys=keys[:1], **there)
     leaves = jax.tree.leaves_with_path((run.data, run.test_data))
     kinds = list(dict.fromkeys(map(jax.tree.structure, run.losses)))
     shared = {

@@ -15,10 +15,11 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
 from .checks import check_count, check_finite, check_pixels, check_tolerance
-from .shapes import SHAPES, SIDE, SIZES, ShapesLike, draw, positions, render, signed_distances
+from .shapes import SHAPES, SIDE, SIZES, ShapesLike, draw, positions, signed_distances
 
 _GAUSS_NEWTON_STEPS = 12
 _MIXTURE = {"init_params": "random_from_data", "tol": 1e-2, "max_iter": 25}
+_WINDOW = 2 * int(SIZES[-1]) + 1  # pixels that the largest size may brighten, wherever it is
 _CHUNK = 256  # images fitted at a time: compiled once, and once for 1, whatever n is
 
 
@@ -54,19 +55,46 @@ def _ranges(side):
 
 
 @cache
-def _templates(distances, side):
-    """Every half-pixel position in every size: parameters (m, 3), images (shapes, m, side²).
+def _templates(distances):
+    """Every size in the middle of a window, and half a pixel to the right and below of it:
+    x, y, size (m, 3), x and y counted from the window's first pixel; images (shapes, m, window²).
 
-    distances: tuple of (name, signed distance). m is 7688 for the canvas of 28.
+    distances: tuple of (name, signed distance). m is 32, the window just holds the largest size.
     """
-    places = positions(side)
-    half_pixels = np.arange(places[0], places[-1] + 0.5, 0.5)
-    grid = np.meshgrid(half_pixels, half_pixels, SIZES, indexing="ij")
+    middle = SIZES[-1]
+    grid = np.meshgrid([middle, middle + 0.5], [middle, middle + 0.5], SIZES, indexing="ij")
     parameters = np.stack([axis.ravel() for axis in grid], axis=1).astype(np.float32)
-    world = {"shapes": dict(distances), "side": side}
-    images = [render(name, *parameters.T, **world).reshape(len(parameters), -1)
-              for name, _ in distances]  # fmt: skip
-    return jnp.asarray(parameters), jnp.stack(images)
+    drawn = [jax.vmap(partial(draw, distance, side=_WINDOW))(*parameters.T)
+             for _, distance in distances]  # fmt: skip
+    return jnp.asarray(parameters), jnp.stack(drawn).reshape(len(distances), len(parameters), -1)
+
+
+def _starts(images, parameters, templates):
+    """For each shape and image the nearest of the templates at all places: (shapes, n, 3).
+
+    A template is dark outside of its window, so only that much of the image meets it.
+    """
+    n, side, _ = images.shape
+    kinds, flat = templates.shape[:2], templates.reshape(-1, templates.shape[-1])
+    places = jnp.arange(side - _WINDOW + 1)
+    # Half a pixel beyond the last place lies outside of the world.
+    inside = places[:, None, None] + parameters[:, :2] <= positions(side)[-1]  # (places, m, x or y)
+
+    def of_column(column):
+        """The least error, its row and template, of the windows that begin in this column."""
+        strip = jax.lax.dynamic_slice_in_dim(images, column, _WINDOW, axis=2)
+        windows = jnp.stack([strip[:, row : row + _WINDOW] for row in range(len(places))], axis=1)
+        products = windows.reshape(-1, flat.shape[1]) @ flat.T
+        errors = ((flat**2).sum(axis=1) / 2 - products).reshape(n, len(places), *kinds)
+        allowed = inside[column, :, 0] & inside[..., 1]  # (rows, m)
+        errors = jnp.where(allowed[:, None], errors, jnp.inf)
+        errors = errors.transpose(2, 0, 1, 3).reshape(kinds[0], n, -1)
+        return errors.min(axis=-1), errors.argmin(axis=-1)
+
+    least, found = jax.lax.map(of_column, places)
+    column = least.argmin(axis=0)
+    row, template = jnp.divmod(jnp.take_along_axis(found, column[None], 0)[0], kinds[1])
+    return parameters[template] + jnp.stack([column, row, jnp.zeros_like(row)], axis=-1)
 
 
 def _refine(shape, distances, images, parameters):
@@ -102,12 +130,11 @@ def _refine(shape, distances, images, parameters):
 @partial(jax.jit, static_argnames="distances")
 def _nearest(distances, images, parameters, templates):
     """For each shape, of images (n, side, side): parameters (shapes, n, 3), errors (shapes, n)."""
+    starts = _starts(images, parameters, templates)
 
     def of_shape(shape):
         """For every image the best fit of this shape."""
-        flat, known = images.reshape(len(images), -1), templates[shape]
-        start = jnp.argmin((known**2).sum(axis=1) / 2 - flat @ known.T, axis=1)
-        return _refine(shape, distances, images, parameters[start])
+        return _refine(shape, distances, images, starts[shape])
 
     return jax.lax.map(of_shape, jnp.arange(len(distances)))
 
@@ -146,11 +173,11 @@ def nearest_shape(
 
 
 def _nearest_in_chunk(distances, images):
-    n, side, _ = images.shape
+    n = len(images)
     filled = np.zeros((1 if n == 1 else _CHUNK, *images.shape[1:]), np.float32)
     filled[:n] = images
     parameters, errors = (
-        np.asarray(a)[:, :n] for a in _nearest(distances, filled, *_templates(distances, side))
+        np.asarray(a)[:, :n] for a in _nearest(distances, filled, *_templates(distances))
     )
     best = errors.argmin(axis=0)
     x, y, size = parameters[best, np.arange(n)].T

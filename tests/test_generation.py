@@ -9,6 +9,7 @@ import pytest
 from flax import nnx
 from scipy.stats import entropy, multivariate_normal
 
+from helpers import generation
 from helpers.generation import (
     NearestShape,
     coverage,
@@ -19,7 +20,7 @@ from helpers.generation import (
     validity,
 )
 from helpers.models import Autoencoder
-from helpers.shapes import SHAPES, random_shapes, render, shape_world
+from helpers.shapes import SHAPES, SIZES, random_shapes, render, shape_world, signed_distances
 
 BLENDS = [
     ("square", "cross"),
@@ -122,6 +123,24 @@ def test_no_image_of_the_world_is_nearer_than_the_nearest_shape(found, pictures)
         energy = (images**2).sum(1)
         nearest = ((world**2).sum(1) - 2 * images @ world.T).min(axis=1) + energy
         assert np.all(found[kind].residual_share <= nearest / energy + 1e-4)
+
+
+@pytest.mark.parametrize("side", [28, 19])
+def test_the_fit_starts_at_the_nearest_of_all_templates_drawn_whole(side):
+    shapes = SHAPES[2:]
+    true, _ = random_shapes(jax.random.key(3), 60, shapes, side)
+    noise = np.asarray(jax.random.uniform(jax.random.key(4), true.shape))
+    images = np.concatenate([true, (true + true[::-1]) / 2, noise, 1 - true])
+    distances = tuple(signed_distances(shapes).items())
+    starts = np.asarray(generation._starts(images, *generation._templates(distances)))
+    half_pixels = np.arange(6, side - 6.5, 0.5)
+    grid = np.meshgrid(half_pixels, half_pixels, SIZES, indexing="ij")
+    places = np.stack([axis.ravel() for axis in grid])
+    flat = images.reshape(len(images), -1).astype(float)
+    for shape, start in zip(shapes, starts, strict=True):
+        drawn = np.asarray(render(shape, *places, side=side), float).reshape(places.shape[1], -1)
+        nearest = ((drawn**2).sum(axis=1) / 2 - flat @ drawn.T).argmin(axis=1)
+        np.testing.assert_array_equal(start, places[:, nearest].T)
 
 
 def test_the_nearest_shape_lies_inside_the_ranges_of_the_world(found):
