@@ -75,25 +75,28 @@ def _starts(images, parameters, templates):
     A template is dark outside of its window, so only that much of the image meets it.
     """
     n, side, _ = images.shape
-    kinds, flat = templates.shape[:2], templates.reshape(-1, templates.shape[-1])
+    n_shapes, m, pixels = templates.shape
+    known = templates.reshape(-1, pixels)
+    half_energy = (known**2).sum(axis=1, keepdims=True) / 2
     places = jnp.arange(side - _WINDOW + 1)
+    number = (places * m + jnp.arange(m)[:, None]).reshape(-1, 1)  # of a row and a template
     # Half a pixel beyond the last place lies outside of the world.
-    inside = places[:, None, None] + parameters[:, :2] <= positions(side)[-1]  # (places, m, x or y)
+    inside = parameters[:, :2, None] + places <= positions(side)[-1]  # (m, x or y, places)
 
     def of_column(column):
-        """The least error, its row and template, of the windows that begin in this column."""
+        """The least error and its number, of the windows that begin in this column."""
         strip = jax.lax.dynamic_slice_in_dim(images, column, _WINDOW, axis=2)
-        windows = jnp.stack([strip[:, row : row + _WINDOW] for row in range(len(places))], axis=1)
-        products = windows.reshape(-1, flat.shape[1]) @ flat.T
-        errors = ((flat**2).sum(axis=1) / 2 - products).reshape(n, len(places), *kinds)
-        allowed = inside[column, :, 0] & inside[..., 1]  # (rows, m)
-        errors = jnp.where(allowed[:, None], errors, jnp.inf)
-        errors = errors.transpose(2, 0, 1, 3).reshape(kinds[0], n, -1)
-        return errors.min(axis=-1), errors.argmin(axis=-1)
+        windows = jnp.stack([strip[:, row : row + _WINDOW] for row in range(len(places))])
+        errors = half_energy - known @ windows.reshape(-1, pixels).T
+        allowed = inside[:, 0, column, None] & inside[:, 1]  # (m, rows)
+        errors = jnp.where(allowed[..., None], errors.reshape(n_shapes, m, -1, n), jnp.inf)
+        errors = errors.reshape(n_shapes, -1, n)
+        least = errors.min(axis=1, keepdims=True)  # and then where: XLA's argmin takes longer
+        return least[:, 0], jnp.where(errors == least, number, number.max()).min(axis=1)
 
     least, found = jax.lax.map(of_column, places)
     column = least.argmin(axis=0)
-    row, template = jnp.divmod(jnp.take_along_axis(found, column[None], 0)[0], kinds[1])
+    row, template = jnp.divmod(jnp.take_along_axis(found, column[None], 0)[0], m)
     return parameters[template] + jnp.stack([column, row, jnp.zeros_like(row)], axis=-1)
 
 
