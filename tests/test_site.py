@@ -134,9 +134,12 @@ def test_a_notebook_lists_its_sections_and_folds_its_set_up(site, name):
     contents = re.search(r'<details class="contents">.*?</details>', text)[0]
     assert len(Links(contents).links) == len(re.findall(r"<h2[ >]", text)) > 5
     assert ">References</a>" in contents
-    folded = re.findall(r"<details><summary>Code</summary>(.*?)</details>", text, re.S)
-    assert "REPOSITORY" in folded[0]
-    assert text.count("REPOSITORY") == folded[0].count("REPOSITORY")
+    folded = re.findall(r"<details><summary>(.*?)</summary>(.*?)</details>", text, re.S)
+    (first, set_up), (last, _) = folded[0], folded[-1]
+    assert "REPOSITORY" in set_up
+    assert text.count("REPOSITORY") == set_up.count("REPOSITORY")
+    assert first == "Set-up: find this project's helpers, or fetch them, as in Colab"
+    assert last == "Record the numbers, show the versions"
 
 
 def test_a_cell_that_hides_its_source_is_folded_and_shows_its_output(repository):

@@ -317,7 +317,7 @@ def test_pages_load_with_their_mathematics(visit, name, settings, request):
         axis, extent = ("x", "width") if beside else ("y", "height")
         assert edge[0][axis] + edge[0][extent] <= edge[1][axis]
         assert not page.get_by_text("places =").is_visible()  # the set-up is folded
-        page.get_by_text("Code", exact=True).first.click()
+        page.get_by_text("Set-up: find").first.click()
         assert page.get_by_text("places =").is_visible()
     assert page.evaluate("[...document.images].every(i => i.complete && i.naturalWidth > 0)")
     width = page.evaluate("document.documentElement.scrollWidth")

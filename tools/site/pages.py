@@ -93,13 +93,14 @@ def _title_and_description(notebook, name):
 
 
 def _prepare(notebook):
-    """Mark the cells whose source is folded; badges, which are pictures, become links."""
+    """Give folded cells what is shown in their place; badges, which are pictures, become links."""
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             cell.source = BADGE.sub(r"[Open in Colab](\1)", cell.source)
         hidden = cell.metadata.get("jupyter", {}).get("source_hidden")
         hidden = hidden or "hide-input" in cell.metadata.get("tags", [])
-        cell.metadata.folded = hidden
+        title = re.match("# @title (.*)", cell.source)
+        cell.metadata.folded = hidden and html.escape(title[1] if title else "Code")
 
 
 def _contents(body):
