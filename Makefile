@@ -15,8 +15,8 @@ AS_ROOT = $$([ "$$(id -u)" = 0 ] || echo sudo)
 CODE := helpers tools tests notebooks_py benchmarks
 # The kernel called python3 is the one of this environment, whatever else is installed.
 export JUPYTER_PREFER_ENV_PATH := 1
-# Two at a time: each computes on several cores.
-TESTS = $(VENV) -m pytest -n 2 --durations=15
+# Two at a time: each computes on several cores, but for NumPy, whose threads wait busily.
+TESTS = OPENBLAS_NUM_THREADS=1 $(VENV) -m pytest -n 2 --durations=15
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile

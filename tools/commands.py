@@ -20,10 +20,12 @@ from tools.pairs import CommandError, read_ipynb, sync, write_ipynb
 from tools.readme import PAGES, STUDIES, TIMED, WALK, filled, read_numbers, results_of
 
 AT_ONCE = min(2, os.cpu_count() or 1)  # notebooks: one alone keeps two cores busy half of the time
-KERNEL = {  # the environment of the kernels: quiet, and one GPU is enough for all
+KERNEL = {  # the environment of the kernels: quiet; one GPU and the cores are enough for all
     "LATENT_BITS_PROGRESS": "0",
     "PYDEVD_DISABLE_FILE_VALIDATION": "1",
     "XLA_PYTHON_CLIENT_MEM_FRACTION": f"{0.9 / AT_ONCE:g}",
+    # NumPy's threads wait busily for each other: more of them than cores cost a third of the time.
+    "OPENBLAS_NUM_THREADS": f"{max((os.cpu_count() or 1) // AT_ONCE, 1)}",
 }
 AFTER = {"09_real_images": ("07_mlp_and_cnn", "08_latent_dimension")}  # whose models it loads
 GROUPS = {  # of notebooks, by how their names start
