@@ -1,5 +1,7 @@
 """The commands: one-way sync that loses no edit, runs that leave no half-written notebook."""
 
+import asyncio
+import contextlib
 import json
 import os
 import re
@@ -354,6 +356,30 @@ else:
     assert "02_second.ipynb, code cell 3: ZeroDivisionError" in captured.err
     assert "done" not in captured.out
     assert ipynb(repository).read_bytes() == before
+
+
+def test_a_notebook_that_does_not_hear_that_it_shall_stop_is_told_again(
+    repository, capsys, monkeypatch
+):
+    async def execute(path, tell, whole):
+        """One fails; the other takes no notice of the first cancellation."""
+        if path.stem == "02_second":
+            raise CommandError("it fails")
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(600)
+        await asyncio.sleep(600)
+
+    monkeypatch.setattr(commands, "AT_ONCE", 2)
+    monkeypatch.setattr(commands, "PATIENCE", 0.1)
+    monkeypatch.setattr(commands, "_execute", execute)
+    tiny = repository / "notebooks_py" / "01_tiny.py"
+    tiny.with_name("02_second.py").write_text(tiny.read_text())
+    start = time.monotonic()
+    assert main(["run"], repository) == 1
+    assert time.monotonic() - start < 300
+    captured = capsys.readouterr()
+    assert "it fails" in captured.err
+    assert "done" not in captured.out
 
 
 def test_a_notebook_waits_for_those_whose_models_it_loads(repository, monkeypatch):

@@ -144,9 +144,9 @@ def test_constant_weights_trained_better_at_small_balances(plane):
     }).dropna()  # fmt: skip
     more = ways["falls"] - ways["constant"]
     assert more.index.tolist() == [0.15, 0.3, 0.6, 1.25]
-    assert (more[:2] > 0.3).all()
+    assert (more.iloc[:2] > 0.3).all()
     assert more.max() > 1.5, "said: at one balance by far"
-    assert (more[2:].abs() < 0.2).all()
+    assert (more.iloc[2:].abs() < 0.2).all()
 
 
 def test_of_the_ideas_only_the_unfair_one_brings_a_vae_nearer(plane):

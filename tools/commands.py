@@ -27,6 +27,7 @@ KERNEL = {  # the environment of the kernels: quiet; one GPU and the cores are e
     # NumPy's threads wait busily for each other: more of them than cores cost a third of the time.
     "OPENBLAS_NUM_THREADS": f"{max((os.cpu_count() or 1) // AT_ONCE, 1)}",
 }
+PATIENCE = 10  # seconds that a notebook gets to stop, before it is told again
 AFTER = {"09_real_images": ("07_mlp_and_cnn", "08_latent_dimension")}  # whose models it loads
 GROUPS = {  # of notebooks, by how their names start
     "walk": [name[:3] for name in WALK],
@@ -109,12 +110,17 @@ async def _execute_all(paths):
             print(f"{path.stem}: done in {seconds[path.stem]:.0f} s", flush=True)
             done[path.stem].set()
 
+    tasks = [asyncio.create_task(timed(path)) for path in paths]
     try:
-        async with asyncio.TaskGroup() as group:
-            for path in paths:
-                group.create_task(timed(path))
-    except ExceptionGroup as failed:
-        raise failed.exceptions[0] from None
+        for finished in asyncio.as_completed(tasks):
+            await finished
+    finally:
+        # More than once: a cancellation that comes while a kernel starts can be lost on the way.
+        while not all(task.done() for task in tasks):
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks, timeout=PATIENCE)
+        await asyncio.gather(*tasks, return_exceptions=True)  # one failure is told, the first
     return dict(sorted(seconds.items()))
 
 
