@@ -326,6 +326,16 @@ def test_a_failing_cell_leaves_the_file_and_is_named(repository, capsys):
     assert ipynb(repository).read_bytes() == before
 
 
+def said_in_failing(repository, capsys):
+    """What `run` says where one notebook fails: soon, and without the end of the other."""
+    start = time.monotonic()
+    assert main(["run"], repository) == 1
+    assert time.monotonic() - start < 300
+    captured = capsys.readouterr()
+    assert "done" not in captured.out
+    return captured.err
+
+
 def test_two_notebooks_run_side_by_side_and_a_failure_stops_both(repository, capsys, monkeypatch):
     monkeypatch.setattr(commands, "AT_ONCE", 2)
     meet = """import time
@@ -349,12 +359,7 @@ else:
     main(["sync"], repository)
     before = ipynb(repository).read_bytes()
     capsys.readouterr()
-    start = time.monotonic()
-    assert main(["run"], repository) == 1
-    assert time.monotonic() - start < 300
-    captured = capsys.readouterr()
-    assert "02_second.ipynb, code cell 3: ZeroDivisionError" in captured.err
-    assert "done" not in captured.out
+    assert "02_second.ipynb, code cell 3: ZeroDivisionError" in said_in_failing(repository, capsys)
     assert ipynb(repository).read_bytes() == before
 
 
@@ -374,12 +379,7 @@ def test_a_notebook_that_does_not_hear_that_it_shall_stop_is_told_again(
     monkeypatch.setattr(commands, "_execute", execute)
     tiny = repository / "notebooks_py" / "01_tiny.py"
     tiny.with_name("02_second.py").write_text(tiny.read_text())
-    start = time.monotonic()
-    assert main(["run"], repository) == 1
-    assert time.monotonic() - start < 300
-    captured = capsys.readouterr()
-    assert "it fails" in captured.err
-    assert "done" not in captured.out
+    assert "it fails" in said_in_failing(repository, capsys)
 
 
 def test_a_notebook_waits_for_those_whose_models_it_loads(repository, monkeypatch):
