@@ -71,14 +71,10 @@ def _fingerprints(models, data, losses, keys, settings):
     same. The mesh does not count, nor does the group: they change no more than the rounding."""
     settings = {name: value for name, value in settings.items() if name != "mesh"}
     run = prepare(models, data, losses, keys=keys, **settings)  # refuses what is not alike
-    alone = run
-    if len(models) > 1:  # a model's program does not depend on its group
-        there = settings | {"test_data": run.test_data}  # on the device, as run.data is
-        alone = prepare(models[:1], run.data, losses[:1], keys=keys[:1], **there)
     leaves = jax.tree.leaves_with_path((run.data, run.test_data))
     kinds = list(dict.fromkeys(map(jax.tree.structure, run.losses)))
     shared = {
-        "program": digest({"text": np.array(programs(alone))}),
+        "program": digest({"text": np.array(programs(run))}),
         "data": digest({jax.tree_util.keystr(path): leaf for path, leaf in leaves}),
         "learning rates": digest({"rates": run.rates}),
         "budget": f"{settings['epochs']} epochs of batches of {settings['batch_size']}",

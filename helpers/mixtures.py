@@ -116,8 +116,10 @@ def _log_joint(z, q, by_product):
         constant = constant - (mean**2 * precision).sum(axis=1) / 2
         features = jnp.concatenate([z**2, z])
         return jnp.matmul(features, linear.T, precision="highest") + constant
-    scaled = ((z - mean) + (z_rest - mean_rest)) * jnp.sqrt(precision)
-    return constant - (scaled**2).sum(axis=1) / 2
+    # Latents on axis 0, so that the processor takes many images at a time: half the time.
+    z, z_rest = z[:, None], z_rest[:, None]
+    scaled = ((z - mean.T) + (z_rest - mean_rest.T)) * jnp.sqrt(precision.T)
+    return constant - (scaled**2).sum(axis=0) / 2
 
 
 @partial(jax.jit, static_argnames=("statistics", "by_product"))

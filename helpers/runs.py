@@ -31,7 +31,6 @@ class Fixed(NamedTuple):
     train_graph: nnx.GraphDef
     eval_graph: nnx.GraphDef  # the same, with batch normalisation by running statistics
     batch_size: int
-    in_turns: bool  # a group's models one after the other, not side by side
     key_kind: Any  # as `jax.random.key_impl` names it
     mesh: Mesh | None
 
@@ -40,12 +39,20 @@ class Run(NamedTuple):
     """A training of a group of models, which are axis 0 of states, losses' settings and keys."""
 
     fixed: Fixed
+    in_turns: bool  # the models one after the other, not side by side
     states: PyTree
     losses: list[Partial]  # one an epoch
     keys: Integer[np.ndarray, "models numbers"]
     rates: Float[np.ndarray, "epochs steps"]
     data: PyTree
     test_data: PyTree | None
+
+
+def alone(run: Run, number: int) -> Run:
+    """The training of one model of the group."""
+    parts = run.states, run.losses, run.keys
+    states, losses, keys = jax.tree.map(lambda leaf: leaf[number : number + 1], parts)
+    return run._replace(states=states, losses=losses, keys=keys)
 
 
 def rows(data: PyTree) -> int:
@@ -89,6 +96,11 @@ def on_host(leaf):
     """As a NumPy array; a key, as a module with dropout may hold, as it is: NumPy knows none."""
     is_key = jnp.issubdtype(jnp.result_type(leaf), jax.dtypes.prng_key)
     return leaf if is_key else np.asarray(leaf)
+
+
+def _on_device(leaf):
+    """As JAX's array: not copied where the CPU can read NumPy's memory as it is."""
+    return leaf if isinstance(leaf, jax.Array) else jax.device_put(np.asarray(leaf))
 
 
 def _stacked(trees):
@@ -196,19 +208,19 @@ def prepare(
     graphs, states = zip(*(_split(model, optimizer) for model in models), strict=True)
     losses = [_losses_by_epoch(loss, epochs) for loss in losses]
     _check_alike(graphs, losses)
-    in_turns = mesh is None and (len(models) == 1 or jax.default_backend() == "cpu")
+    in_turns = mesh is None and jax.default_backend() == "cpu"
     # Every device has as many models: what is missing is filled up with the first one.
     group = [*range(len(models)), *[0] * (-len(models) % (mesh.shape["models"] if mesh else 1))]
     states = _stacked([states[number] for number in group])
     losses = [_stacked(of_all) for of_all in zip(*(losses[i] for i in group), strict=True)]
     numbers = np.stack([jax.random.key_data(keys[number]) for number in group])
     rates = rates_by_epoch(learning_rate, epochs, rows(data) // batch_size)
-    data, test_data = jax.tree.map(jnp.asarray, (data, test_data))
+    data, test_data = jax.tree.map(_on_device, (data, test_data))
     if mesh is not None:
         mesh = Mesh(mesh.devices, AXES)  # with axes that JAX divides by itself
         over_models = NamedSharding(mesh, PartitionSpec("models"))
         states, losses, numbers = jax.device_put((states, losses, numbers), over_models)
         data, test_data = jax.device_put((data, test_data), NamedSharding(mesh, PartitionSpec()))
     kind = jax.random.key_impl(keys[0])
-    fixed = Fixed(*graphs[0], int(batch_size), in_turns, kind, mesh)
-    return Run(fixed, states, losses, numbers, rates, data, test_data)
+    fixed = Fixed(*graphs[0], int(batch_size), kind, mesh)
+    return Run(fixed, in_turns, states, losses, numbers, rates, data, test_data)

@@ -18,7 +18,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import PRNGKeyArray, PyTree
 
 from .progress import progress_bar
-from .runs import AXES, Loss, Run, as_loss, on_host, prepare, rows
+from .runs import AXES, Loss, Run, alone, as_loss, on_host, prepare, rows
 
 HELD_OUT_AT_ONCE = 10_000  # rows in one evaluation: bounds the memory that it takes
 
@@ -122,8 +122,9 @@ def _epoch(fixed, states, losses, keys, epoch, rates, data, test_data):
             test_terms = _held_out_terms(model, loss, test_data, test_key, mesh)
         return _sharded((state, finished, (terms, test_terms, norm)), mesh)
 
-    if fixed.in_turns:
-        return jax.lax.map(lambda own: of_one(*own), (states, losses, keys))
+    if mesh is None and len(keys) == 1:
+        own = jax.tree.map(lambda leaf: leaf[0], (states, losses, keys))
+        return jax.tree.map(lambda leaf: leaf[None], of_one(*own))
     axis = None if mesh is None else "models"
     return jax.vmap(of_one, spmd_axis_name=axis)(states, losses, keys)
 
@@ -135,8 +136,10 @@ def _arguments(run, states, epoch):
 
 
 def programs(run: Run) -> list[str]:
-    """The lowered programs of a training, one for every kind of loss: they hold architecture,
-    optimizer and loss with all their constants. What is lowered here is not lowered again."""
+    """The lowered programs of the first model alone, one for every kind of loss: they hold
+    architecture, optimizer and loss with all their constants. What is lowered here is not lowered
+    again where models take turns."""
+    run = alone(run, 0)
     first = {jax.tree.structure(loss): n for n, loss in reversed([*enumerate(run.losses)])}
     return [
         _epoch.lower(*_arguments(run, run.states, epoch)).as_text()
@@ -164,34 +167,44 @@ def _history_row(epoch, terms, test_terms):
     return {"epoch": epoch} | {name: float(value) for name, value in row.items()}
 
 
+def _models(trees):
+    """What belongs to each model, of trees whose leaves have models on axis 0."""
+    return [
+        jax.tree.map(lambda leaf, number=number: leaf[number], tree)
+        for tree in trees
+        for number in range(len(jax.tree.leaves(tree)[0]))
+    ]
+
+
 def _train(models, run):
     whose, keeps = "the", "the model keeps"
-    finished, histories = None, [[] for _ in models]
-    states, run = run.states, run._replace(states=None)  # only one copy is to be alive
+    finished, histories = [], [[] for _ in models]
+    turns = [alone(run, number) for number in range(len(models))] if run.in_turns else [run]
+    states = [turn.states for turn in turns]  # only one copy is to be alive
+    turns, run = [turn._replace(states=None) for turn in turns], run._replace(states=None)
     try:
         with progress_bar(len(run.losses), "epoch") as bar:
             for epoch in range(len(run.losses)):
-                states, weights, numbers = _epoch(*_arguments(run, states, epoch))
-                numbers = jax.device_get(numbers)
+                done = [
+                    _epoch(*_arguments(turn, own, epoch))
+                    for turn, own in zip(turns, states, strict=True)
+                ]
+                states, weights, numbers = map(list, zip(*done, strict=True))
+                numbers = _models(jax.device_get(numbers))
                 for number, history in enumerate(histories):
                     if len(models) > 1:
                         whose, keeps = f"model {number}'s", "all models keep"
-                    terms, test_terms, norm = _model(numbers, number)
+                    terms, test_terms, norm = numbers[number]
                     _check_finite(terms["loss"], norm, epoch + 1, whose, keeps)
                     history.append(_history_row(epoch + 1, terms, test_terms))
                 finished = weights
                 bar.set_postfix_str(f"loss {histories[0][-1]['loss']:.4g}")
                 bar.update()
     finally:
-        if finished is not None:
-            finished = jax.tree.map(on_host, finished)
-            for number, model in enumerate(models):
-                nnx.update(model, jax.tree.map(jnp.asarray, _model(finished, number)))
+        weights = _models(jax.tree.map(on_host, finished))
+        for model, own in zip(models, weights, strict=False):  # none, or some that fill up a mesh
+            nnx.update(model, jax.tree.map(jnp.asarray, own))
     return [pd.DataFrame(history) for history in histories]
-
-
-def _model(tree, number):
-    return jax.tree.map(lambda leaf: leaf[number], tree)
 
 
 def fit_many(
@@ -200,10 +213,10 @@ def fit_many(
     keys: Sequence[PRNGKeyArray], optimizer: Callable = optax.adam, test_data: PyTree = None,
     mesh: Mesh | None = None,
 ) -> list[pd.DataFrame]:  # fmt: skip
-    """Train m models that are alike, in place, as one program.
+    """Train m models that are alike, in place, by one program.
 
-    Each becomes what `fit` would make of it, but for rounding. On one CPU the models take turns
-    within the program, since side by side they push each other's weights out of the cache.
+    Each becomes what `fit` would make of it, but for rounding. On one CPU the models take turns,
+    epoch by epoch, since side by side they push each other's weights out of the cache.
 
     Args:
         models: of one architecture, each with its own weights (its seed).

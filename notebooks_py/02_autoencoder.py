@@ -373,24 +373,31 @@ pd.DataFrame({"headline model": headline_recipe, "small models": small_recipe})
 
 
 # %%
-def lesson(start_image, rate, seed):
-    """A small model after a short training, and its mean error in the last epoch."""
-    model = Autoencoder(LATENT_SIZE, start_image, rngs=nnx.Rngs(seed))
-    return model, continued(model, rate, seed)
+def untrained(start_image):
+    """Small models that have seen nothing, one for each seed."""
+    return [Autoencoder(LATENT_SIZE, start_image, rngs=nnx.Rngs(s)) for s in LESSON_SEEDS]
 
 
-def continued(model, rate, seed):
-    """Train with a new Adam; return the mean error in the last epoch."""
+def lesson(name, models, rate):
+    """Train the models with a new Adam, or load them; return their errors in the last epoch."""
     plan = {"epochs": LESSON_EPOCHS, "batch_size": BATCH_SIZE, "learning_rate": rate}
-    key = jax.random.key(seed + 100)  # far from Rngs(seed), which has drawn the weights
-    return fit(model, few_images, autoencoder_loss, key=key, **plan).loss.iloc[-1]
+    names = [f"lesson-{name}-seed{seed}" for seed in LESSON_SEEDS]
+    losses = [autoencoder_loss] * len(models)
+    histories = recipes.train_many(names, models, few_images, losses, seeds=LESSON_SEEDS, **plan)
+    return [history.loss.iloc[-1] for history in histories]
 
 
+# %% [markdown]
+# We start three of them from grey, each with a seed of its own.
+
+# %%
 grey = np.full((SIDE, SIDE), 0.5, np.float32)
-fallen = {seed: lesson(grey, LESSON_RATE, seed) for seed in LESSON_SEEDS}
+constant = optax.constant_schedule(LESSON_RATE)
+fallen = untrained(grey)
 black_error = float((few_images**2).sum((1, 2)).mean())
-ends = {f"from grey, seed {seed}": error for seed, (_, error) in fallen.items()}
-pd.DataFrame(ends | {"all black": black_error}, index=["squared error"]).round(2)
+seed_names = [f"seed {seed}" for seed in LESSON_SEEDS]
+ends = dict(zip(seed_names, lesson("grey-constant-rate", fallen, constant), strict=True))
+pd.DataFrame({"from grey": ends, "all black": black_error}).T.round(2)
 
 # %% [markdown]
 # Every model ends at the error of an all black picture, and no message told us. *Diagnose it:* the
@@ -412,7 +419,7 @@ def symptoms(model, images):
 
 
 untrained_grey = Autoencoder(LATENT_SIZE, grey, rngs=nnx.Rngs(SEED))
-to_examine = {"untrained": untrained_grey} | {f"seed {s}": fallen[s][0] for s in LESSON_SEEDS}
+to_examine = {"untrained": untrained_grey} | dict(zip(seed_names, fallen, strict=True))
 states = {name: jax.device_get(symptoms(one, batch)) for name, one in to_examine.items()}
 state_table = pd.DataFrame(states).astype(float)
 state_table.map("{:.1e}".format)
@@ -427,13 +434,11 @@ state_table.map("{:.1e}".format)
 # **Test the explanation.** Adam divides by the *recent size* of the gradient, over about a thousand
 # steps. So one could also blame Adam: it still remembers the large gradients of the fall, and
 # therefore takes tiny steps. If this were the reason, a *new* Adam without memory would get out.
-# Each call of `fit` makes a new one.
+# Each training starts with a new one.
 
 # %%
-again = {}
-for seed in LESSON_SEEDS:
-    patient = nnx.clone(fallen[seed][0])  # a copy
-    again[f"seed {seed}"] = continued(patient, LESSON_RATE, seed)
+copies = [nnx.clone(model) for model in fallen]
+again = dict(zip(seed_names, lesson("grey-again", copies, constant), strict=True))
 again_table = pd.DataFrame({"two more epochs, new Adam": again, "all black": black_error})
 if FULL:
     assert np.allclose(list(again.values()), black_error, rtol=1e-3)
@@ -452,14 +457,12 @@ again_table.T.round(2)
 lesson_steps = LESSON_EPOCHS * (len(few_images) // BATCH_SIZE)
 schedule = optimizers.warmup_stable_decay(LESSON_RATE, lesson_steps)
 start_images = {"grey": grey, "the mean image": mean_image}
+rates = {"constant rate": constant, "schedule": schedule}
 arms = {}
-for (name, image), seed in itertools.product(start_images.items(), LESSON_SEEDS):
-    constant_error = fallen[seed][1] if name == "grey" else lesson(image, LESSON_RATE, seed)[1]
-    arms[f"from {name}", f"seed {seed}"] = {
-        "constant rate": constant_error,
-        "schedule": lesson(image, schedule, seed)[1],
-    }
-arm_table = pd.DataFrame(arms).stack(future_stack=True)
+for (name, image), (rule, rate) in itertools.product(start_images.items(), rates.items()):
+    ends = lesson(f"{name} {rule}".replace(" ", "-"), untrained(image), rate)
+    arms |= {(f"from {name}", rule, s): e for s, e in zip(seed_names, ends, strict=True)}
+arm_table = pd.Series(arms).unstack(0)  # the first arm is known already, and loaded
 arm_table.round(1)
 
 # %% [markdown]
