@@ -6,112 +6,32 @@ Both models use the same networks, so that a comparison between them is one of p
 size. No key is stored in a module: what is random takes a key.
 """
 
-import math
-from collections.abc import Callable, Sequence
 from functools import cache, partial, wraps
-from itertools import pairwise
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from flax import nnx
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from .checks import check_count, check_pixels
 from .convolutions import Convolution, TransposedConvolution, pytorch_start
+from .layers import Codes, OuterProducts, lecun_normal, perceptron, scale
 from .shapes import SIDE
 
 ENCODER_WIDTHS = (256, 256)
 DECODER_WIDTHS = (128, 128, 128, 256)  # to draw a sharp edge takes more than to see where it is
 RANK = 8  # outer products that a decoder's logits are the sum of
-SMALL_START = 0.3  # of its last weights: their products shall be small beside the mean image,
-SMALL_CODES = 0.1  # and of the encoder's: all codes start near 0 and spread as they must
+SMALL_CODES = 0.1  # of the encoder's last weights: all codes start near 0 and spread as they must
 MOST_LOG_VARIANCE = 10.0  # a bounded log variance stays within it, nats
 TAKES_IMAGES = ("encode", "codes", "reconstruct")  # the models' methods that take x
-AT_ONCE = (2**16,)  # first weights that are drawn at a time
-SD_OF_CUT_NORMAL = 0.87962566  # of a standard normal that is cut at +- 2
 
-Codes = Float[Array, "n L"]
 Images = Float[Array, "n side side"]
-
-
-def _library(array):
-    """NumPy, which compiles nothing; inside a trace JAX's."""
-    return jnp if isinstance(array, jax.core.Tracer) else np
-
-
-@jax.jit
-def _some_normals(key, number):
-    return jax.random.truncated_normal(jax.random.fold_in(key, number), -2, 2, AT_ONCE)
-
-
-def lecun_normal(
-    key: PRNGKeyArray, shape: tuple[int, int], dtype=jnp.float32
-) -> Float[Array, "..."]:
-    """Flax's first weights of a linear layer, drawn by one program whatever their shape.
-
-    Normal of variance 1 / n_in, cut at two standard deviations (LeCun et al. 1998).
-    """
-    n = math.prod(shape)
-    drawn = [_some_normals(key, number) for number in range(-(-n // math.prod(AT_ONCE)))]
-    flat = _library(key).concatenate(drawn)[:n] / (SD_OF_CUT_NORMAL * math.sqrt(shape[0]))
-    return jnp.asarray(flat.reshape(shape), dtype)
-
-
-def perceptron(
-    sizes: Sequence[int], *, activation: Callable = nnx.gelu, rngs: nnx.Rngs, **settings
-) -> nnx.Sequential:
-    """Linear layers of the given sizes with the activation between them (none after the last).
-
-    settings: of every `nnx.Linear`.
-    """
-    layers = []
-    for n_in, n_out in pairwise(sizes):
-        layers += [nnx.Linear(n_in, n_out, rngs=rngs, **settings), activation]
-    return nnx.Sequential(*layers[:-1])
 
 
 def _logit_of_mean(images):
     mean = jnp.clip(jnp.asarray(images).mean(axis=0), 1e-3, 1 - 1e-3)
     return jnp.log(mean / (1 - mean))
-
-
-def _scale(kernel, by):
-    kernel[...] = _library(kernel[...]).multiply(kernel[...], np.float32(by))
-
-
-class OuterProducts(nnx.Module):
-    """A decoder whose logits are a matrix of low rank: sum_k row_k column_k^T + bias.
-
-    A perceptron turns the code into `rank` row profiles and `rank` column profiles of `side`
-    numbers each, so its last layer is 2 rank / side the size of one that puts out every pixel. The
-    singular value decomposition writes any matrix as such a sum; shapes need few terms.
-
-    Args:
-        latent_size: L.
-        widths: of the hidden layers.
-        rank: the number of outer products.
-        side: of the canvas.
-        **settings: of the `perceptron`.
-    """
-
-    def __init__(self, latent_size, widths, rank, *, side, **settings):
-        check_count("rank", rank)
-        self.rank, self.side = rank, side
-        sizes = [latent_size, *widths, 2 * rank * side]
-        self.profiles = perceptron(sizes, **settings)
-        _scale(self.profiles.layers[-1].kernel, SMALL_START)
-        self.bias = nnx.Param(jnp.zeros((side, side)))
-
-    def __call__(self, z: Codes) -> Float[Array, "n pixels"]:
-        """The logits of the images, pixel after pixel: XLA's loops over the pixels of a row take
-        three times as long."""
-        n = z.shape[:-1]
-        halves = jnp.split(self.profiles(z), 2, axis=-1)
-        rows, columns = (half.reshape(*n, self.rank, self.side) for half in halves)
-        products = jnp.einsum("...ki,...kj->...ij", rows, columns)
-        return products.reshape(*n, -1) + self.bias[...].reshape(-1)
 
 
 @cache
@@ -168,7 +88,7 @@ class _EncoderDecoder(nnx.Module):
             self.decoder = perceptron([latent_size, *decoder_widths, side * side], **look)
         else:
             self.decoder = OuterProducts(latent_size, decoder_widths, rank, side=side, **look)
-            _scale(self.encoder.layers[-1].kernel, SMALL_CODES)
+            scale(self.encoder.layers[-1].kernel, SMALL_CODES)
         if images is not None:
             check_pixels("images", images)
             # Start from the mean image: from the grey of a zero bias an MLP falls into all-black.

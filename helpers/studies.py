@@ -21,12 +21,8 @@ from . import recipes
 from .checks import check_count, check_pixels
 from .generation import sample_prior
 from .information import rate_audit
-from .models import (
-    Autoencoder,
-    ConvolutionalVariationalAutoencoder,
-    VariationalAutoencoder,
-    perceptron,
-)
+from .layers import perceptron
+from .models import Autoencoder, ConvolutionalVariationalAutoencoder, VariationalAutoencoder
 from .objectives import (
     binary_cross_entropy,
     cross_entropy_autoencoder_loss,

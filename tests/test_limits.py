@@ -6,15 +6,8 @@ import pandas as pd
 import pytest
 from scipy.special import ive, softmax
 
-from helpers.limits import (
-    _channel,
-    _convex,
-    _improve,
-    _merge,
-    _solve,
-    blahut_arimoto,
-    image_rate_distortion,
-)
+from helpers.limits import _convex, blahut_arimoto, image_rate_distortion
+from helpers.reproductions import _channel, _improve, merge, solve
 
 
 def binary_entropy(p):
@@ -121,7 +114,7 @@ def test_a_circle_of_pictures_has_a_limit_in_closed_form():
 
 def test_leaders_do_not_chain():
     line = np.linspace(0, 1, 101, dtype=np.float32)[:, None]  # each near the next
-    y, q = _merge(line, np.full(101, 1 / 101), 0.015**2)
+    y, q = merge(line, np.full(101, 1 / 101), 0.015**2)
     assert 34 <= len(y) <= 101
     assert np.ptp(y) > 0.95
     assert q @ y[:, 0] == pytest.approx(0.5, abs=1e-6)
@@ -201,13 +194,13 @@ def test_the_minimum_is_found_from_a_single_reproduction_too(pictures, curve):
     start = np.zeros((1, 25), np.float32), np.ones(1)
     p = np.full(60, 1 / 60)
     rng = np.random.default_rng(1)
-    _, rate, error, *_ = _solve(jnp.asarray(flat), p, *start, 2.5, 1e-3, rng, 1000)
+    _, rate, error, *_ = solve(jnp.asarray(flat), p, *start, 2.5, 1e-3, rng, 1000)
     cost = row["rate"] * np.log(2) + 2.5 * row["distortion"]
     assert rate + 2.5 * error == pytest.approx(cost, abs=1e-3)
 
 
 def test_a_merge_that_costs_something_is_undone(pictures, monkeypatch):
-    monkeypatch.setattr("helpers.limits.MET", 50.0)  # merges all pictures at this slope
+    monkeypatch.setattr("helpers.reproductions.MET", 50.0)  # merges all pictures at this slope
     table = image_rate_distortion(pictures, [8])
     assert table["rate"][0] == pytest.approx(np.log2(60), abs=1e-2)
 

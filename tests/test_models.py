@@ -10,14 +10,12 @@ from small import COMPILED, SMALL, assert_equal_weights, settings
 from small import weights as all_weights
 
 from helpers.convolutions import Convolution, TransposedConvolution
+from helpers.layers import OuterProducts, lecun_normal, perceptron
 from helpers.models import (
     RANK,
     Autoencoder,
     ConvolutionalVariationalAutoencoder,
-    OuterProducts,
     VariationalAutoencoder,
-    lecun_normal,
-    perceptron,
 )
 from helpers.objectives import vae_loss
 from helpers.shapes import random_shapes

@@ -10,9 +10,9 @@ from helpers.files import ROOT
 ORDER = re.findall(
     r"\w+",
     """
-    checks shapes files progress digits convolutions models objectives optimizers runs training
-    checkpoints generation mixtures posteriors information limits handmade measures recipes studies
-    codes plotting exercises explorer
+    checks shapes files progress digits convolutions layers models objectives optimizers runs
+    training checkpoints generation mixtures posteriors information reproductions limits handmade
+    measures recipes studies codes plotting exercises explorer
     environment
     """,
 )

@@ -9,7 +9,7 @@ from flax import nnx
 from scipy.spatial.distance import cdist
 
 from helpers import studies
-from helpers.models import perceptron
+from helpers.layers import perceptron
 from helpers.objectives import binary_cross_entropy, cross_entropy_vae_loss
 
 

@@ -9,7 +9,7 @@ from flax import nnx
 from helpers import checkpoints, recipes
 from helpers.files import recorded
 from helpers.shapes import shape_world
-from tools import sweeps
+from tools import image_sweeps, sweeps
 
 
 @pytest.fixture
@@ -138,13 +138,13 @@ def test_the_account_of_real_images_goes_on_where_it_was(folder, monkeypatch):
     images = generator.uniform(0, 0.2, (2600, 28, 28)).astype(np.float32)
     images[np.arange(2600), 4 + 2 * labels] = 0.9
     parts = {"train": (images[:2400], labels[:2400]), "test": (images[2400:], labels[2400:])}
-    monkeypatch.setattr(sweeps, "load_digits", lambda name, part: parts[part])
-    monkeypatch.setattr(sweeps.codes, "COMPONENTS", (1, 2))
+    monkeypatch.setattr(image_sweeps, "load_digits", lambda name, part: parts[part])
+    monkeypatch.setattr(image_sweeps.codes, "COMPONENTS", (1, 2))
     runs = [("mnist", kind, 20, 0) for kind in ("VAE", "AE")]
     epochs = dict.fromkeys(("AE", "VAE", "MLP", "CNN"), 1)
-    sweeps.real_images(runs[:1], epochs, n=20)
-    monkeypatch.setattr(sweeps.studies, "judged", lambda *_: {"sure": 0.5})  # the AE's alone
-    sweeps.real_images(runs, epochs, n=20)
+    image_sweeps.real_images(runs[:1], epochs, n=20)
+    monkeypatch.setattr(image_sweeps.studies, "judged", lambda *_: {"sure": 0.5})  # the AE's alone
+    image_sweeps.real_images(runs, epochs, n=20)
     found = recorded("real_images")
     assert [run["kind"] for run in found["runs"]] == ["VAE", "AE"]
     vae, ae = found["runs"]

@@ -179,9 +179,9 @@ def readme(root=ROOT):
 
 def sweep(root=ROOT):
     """Compute what is too long for `run` (seeds, plane, limit), fill the READMEs."""
-    from tools.sweeps import PARTS
+    from tools import image_sweeps, sweeps
 
-    for part in PARTS:
+    for part in (*sweeps.PARTS, *image_sweeps.PARTS):
         part()
     readme(root)
 
