@@ -1,4 +1,4 @@
-"""What `make sweep` computes of shapes, too long for `make run`: notebooks and README read its files.
+"""What `make sweep` computes of shapes: too long for `make run`, read by notebooks and README.
 
 Each part writes one figures/*.json, and only once it is whole; models are trained through their
 checkpoints, so that a sweep that was stopped goes on where it was.
