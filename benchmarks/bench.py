@@ -7,7 +7,6 @@ make bench ONLY="throughput growth"
 import sys
 
 import convolutions
-import groups
 import growth
 import matplotlib.pyplot as plt
 import startup
@@ -21,7 +20,6 @@ from helpers.plotting import use_style
 PARTS = {
     "throughput": throughput.measure,
     "convolutions": convolutions.measure,
-    "groups": groups.measure,
     "startup": startup.measure,
     "walkthrough": walkthrough.measure,
     "growth": growth.measure,

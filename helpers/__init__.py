@@ -1,5 +1,5 @@
 """Latent Bits: the small package behind the notebooks. Data flows one way through its rooms:
 
-shapes, digits -> models (with convolutions) + objectives -> training (with optimizers, runs) ->
-checkpoints -> recipes -> generation / information / limits -> plotting / files.
+shapes, digits -> models (with layers, convolutions) + objectives -> training (with optimizers,
+runs) -> checkpoints -> recipes -> generation / information / limits -> plotting / files.
 """

@@ -10,19 +10,15 @@ import pandas as pd
 from flax import nnx
 
 from .files import digest, load_arrays, save_arrays
-from .runs import prepare
+from .runs import is_key, prepare
 from .training import fit_many, programs
-
-
-def _is_key(leaf):
-    return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
 
 
 def _weights(model) -> dict:
     """All arrays of a model (weights, statistics, keys as numbers), by their paths in it."""
     leaves, _ = jax.tree_util.tree_flatten_with_path(nnx.to_pure_dict(nnx.state(model)))
     return {
-        jax.tree_util.keystr(path): np.asarray(jax.random.key_data(leaf) if _is_key(leaf) else leaf)
+        jax.tree_util.keystr(path): np.asarray(jax.random.key_data(leaf) if is_key(leaf) else leaf)
         for path, leaf in leaves
     }
 
@@ -58,9 +54,9 @@ def load_checkpoint(path, model: nnx.Module, fingerprint: dict) -> pd.DataFrame:
     loaded = []
     for keys, leaf in leaves:
         array = jnp.asarray(arrays[jax.tree_util.keystr(keys)])
-        is_key = _is_key(leaf)
-        kind = jax.random.key_impl(leaf) if is_key else None
-        loaded.append(jax.random.wrap_key_data(array, impl=kind) if is_key else array)
+        if is_key(leaf):
+            array = jax.random.wrap_key_data(array, impl=jax.random.key_impl(leaf))
+        loaded.append(array)
     nnx.replace_by_pure_dict(state, jax.tree.unflatten(structure, loaded))
     nnx.update(model, state)
     return pd.DataFrame(history)

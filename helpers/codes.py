@@ -29,7 +29,7 @@ POWERS = (1.0, 0.7, 0.5, 0.35, 0.25, 0.18, 0.12, 0.06, 0.0)  # of P(n | z)
 CHOOSERS = 1024  # training images that the power is chosen by
 ACTIVE = 0.1  # bits: a latent that tells less of its image counts as unused
 NEIGHBOURS = 10
-READER_WIDTHS = (128, 64)
+READER_WIDTHS, READER_EPOCHS = (128, 64), 5
 SAMPLE = 2048  # images that the account asks
 CODES = 2**13  # that a density is fitted to
 COMPONENTS = (1, 16, 64, 256)
@@ -110,6 +110,14 @@ def class_information(
     """
     mean, log_variance = check_codes(*code)
     asked = check_codes(*queries, names="queries[0], queries[1]")
+    if asked[0].shape[1] != mean.shape[1]:
+        raise ValueError(f"queries: expected (m, {mean.shape[1]}), got {asked[0].shape}")
+    for name, own, n in (
+        ("labels", labels, len(mean)),
+        ("query_labels", query_labels, len(asked[0])),
+    ):
+        if len(own) != n:
+            raise ValueError(f"{name}: expected {n}, one for each code, got {len(own)}")
     index, known = pd.factorize(np.asarray(labels))
     own = pd.Index(known).get_indexer(np.asarray(query_labels))
     if (own < 0).any():
@@ -144,7 +152,7 @@ def drawn(code: Code, key: PRNGKeyArray) -> Float[np.ndarray, "n L"]:
     return np.float32(mean + np.exp(log_variance / 2) * noise)
 
 
-def reader_errors(z, labels, test_z, test_labels, *, name=None, epochs=5) -> dict[str, float]:
+def reader_errors(z, labels, test_z, test_labels, *, name=None) -> dict[str, float]:
     """Test errors of classifiers that learn from z (n, L): logistic, knn, trained (a perceptron).
 
     name: of the perceptron's checkpoint; it takes the labels 0 to 9. None: without it.
@@ -160,7 +168,7 @@ def reader_errors(z, labels, test_z, test_labels, *, name=None, epochs=5) -> dic
             errors[f"{reader}_error"] = 1 - float(model.fit(z, labels).score(test_z, test_labels))
     if name is not None:
         _, history = studies.classifier(
-            name, z, labels, test_z, test_labels, epochs=epochs, widths=READER_WIDTHS
+            name, z, labels, test_z, test_labels, epochs=READER_EPOCHS, widths=READER_WIDTHS
         )
         errors["trained_error"] = 1 - float(history["test_accuracy"].iloc[-1])
     return errors
@@ -185,9 +193,13 @@ def account(
         name: as in `reader_errors`.
 
     Returns:
-        kl_bits, information_bits (over the source) and its error, granularity_bits,
-        excess_dependence_bits, active_units (latents of at least `ACTIVE` bits), class_bits and its
-        error, power, bayes_error (as in `ClassInformation`), the `reader_errors`.
+        kl_bits, information_bits (over the source) and information_error, granularity_bits,
+        excess_dependence_bits, active_units (latents of at least `ACTIVE` bits); class_bits,
+        class_bits_error, class_bits_as_is, power, bayes_error, bayes_error_as_is (see
+        `ClassInformation`); the `reader_errors`, as shares.
+
+    Raises:
+        ValueError: as `rate_audit` and `class_information`.
     """
     audit_key, class_key, own_key, query_key = jax.random.split(key, 4)
     audit = rate_audit(*code, key=audit_key, draws=2, sample=sample)

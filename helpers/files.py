@@ -154,4 +154,5 @@ def recorded(name: str) -> dict:
         path = folder / f"{name}.json"
         if path.exists():
             return json.loads(path.read_text())
-    raise FileNotFoundError(f"figures/{name}.json is not there: `make sweep` computes it")
+    made = "`make run`, `make studies` or `make sweep`"
+    raise FileNotFoundError(f"figures/{name}.json is not there: {made} computes it")

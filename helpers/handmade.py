@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Float
+from jaxtyping import Float
 from scipy.optimize import minimize
 from scipy.special import ndtri
 
@@ -29,8 +29,8 @@ _WEIGHTS = np.exp(-(_STEPS**2) / 2) / np.exp(-(_STEPS**2) / 2).sum()
 class HandMade(NamedTuple):
     """Means and log variances of the values of every factor, a pair of arrays (K_i,) for each."""
 
-    means: tuple[Float[Array, " K"], ...]
-    log_variances: tuple[Float[Array, " K"], ...]
+    means: tuple[Float[np.ndarray, " K"], ...]
+    log_variances: tuple[Float[np.ndarray, " K"], ...]
 
 
 def hand_made(cardinalities: tuple[int, ...], share: float = 0.2) -> HandMade:
@@ -102,14 +102,17 @@ def measure(code: HandMade, world: ShapeWorld, order=None) -> dict:
         decoder, which looks all images up.
 
     Raises:
-        ValueError: a code that does not fit the world.
+        ValueError: a code that does not fit the world, an order that is none.
     """
     sizes = tuple(map(len, code.means))
     if sizes != tuple(world.cardinalities):
         raise ValueError(f"code: expected values {tuple(world.cardinalities)}, got {sizes}")
-    order = range(world.cardinalities[0]) if order is None else order
+    shapes = world.cardinalities[0]
+    order = np.arange(shapes) if order is None else np.asarray(order)
+    if sorted(order.tolist()) != list(range(shapes)):
+        raise ValueError(f"order: expected each of 0 to {shapes - 1} once, got {order.tolist()}")
     with _enable_x64(True):
-        return _measured(_pairs(code), np.array(order), _images(world))
+        return _measured(_pairs(code), order, _images(world))
 
 
 def _measured(pairs, order, images):
@@ -131,7 +134,7 @@ def _loss(code, order, images, c):
 _loss_and_gradient = jax.jit(jax.value_and_grad(_loss))
 
 
-def optimised(world: ShapeWorld, cs, *, share: float = 0.2, steps: int = 60) -> list[dict]:
+def optimised(world: ShapeWorld, cs, *, steps: int = 60) -> list[dict]:
     """For every c the hand-made code with the least VAE loss, distortion / (2 c) + KL.
 
     Means and variances of all values are free, from those of `hand_made` on; each c starts from the
@@ -145,12 +148,15 @@ def optimised(world: ShapeWorld, cs, *, share: float = 0.2, steps: int = 60) -> 
 
     Returns:
         By rising c: c, kl and mutual_information (bits), distortion, loss (nats), order.
+
+    Raises:
+        ValueError: no c, one that is not > 0, or a factor of the world with fewer than two values.
     """
     cs = np.sort(np.asarray(cs, float).ravel())
     if not len(cs) or not (cs > 0).all():
         raise ValueError(f"cs: expected numbers > 0, got {cs}")
     with _enable_x64(True):
-        return _optimised(_pairs(hand_made(world.cardinalities, share)), _images(world), cs, steps)
+        return _optimised(_pairs(hand_made(world.cardinalities)), _images(world), cs, steps)
 
 
 def _optimised(start, images, cs, steps):

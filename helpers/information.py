@@ -160,6 +160,34 @@ def _shuffled_correlation(q, keys, draws, sample, alone):
     return alone - (entr(q.p).sum() - unknown)
 
 
+def _closed_terms(mean, log_variance, p, alone):
+    """What has a closed form, bits, by name, with N(0, I) as the prior; alone: I(X; Z_i), nats."""
+    rate, (m, v) = channel_rate(mean, log_variance, probabilities=p), moments(mean, log_variance, p)
+    with np.errstate(over="ignore"):
+        kl = (mean**2 + np.exp(log_variance) - log_variance - 1).sum(axis=1) / 2
+        mismatch = (m**2 + v - np.log(v) - 1) / np.log(4)
+    terms = {"channel_rate": rate, "negentropy": rate - alone / np.log(2)}
+    return terms | {"prior_mismatch": mismatch, "kl": p @ kl / np.log(2)}
+
+
+def _drawn_terms(q, keys, draws, sample, alone):
+    """What is a mean over draws of z, by name: (mean, standard error), nats; alone: sum I_i."""
+    own_key, sample_key, shuffle_key = keys
+    source, weights = _sampled(q, sample_key, sample), q.p if sample is None else None
+    own, (log_q, unknown) = over_draws(_joint_terms, q, own_key, draws, of=source)
+    shuffles = int(np.clip(draws, *SHUFFLES))
+    # One value for each shuffle: they differ by their orders and by what is drawn.
+    nulls = [
+        _shuffled_correlation(q, some, -(-draws // shuffles), sample, alone)
+        for some in jax.random.split(shuffle_key, (shuffles, 3))
+    ]
+    return {
+        "mutual_information": mean_and_error(entr(q.p).sum() - unknown, weights),
+        "direct_route": mean_and_error(own - log_q, weights),
+        "granularity": mean_and_error([nulls]),
+    }
+
+
 def rate_audit(
     mean: Codes,
     log_variance: Codes,
@@ -201,48 +229,26 @@ def rate_audit(
     if sample is not None:
         check_count("sample", sample, least=2)
         sample = sample if sample < len(mean) else None
-    q = mixture(mean, log_variance, probabilities)
     p = check_probabilities(probabilities, len(mean))
-    rate = channel_rate(mean, log_variance, probabilities=p)
+    q = mixture(mean, log_variance, p)
     own_key, sample_key, prior_key, shuffle_key = jax.random.split(key, 4)
-
-    source, weights = _sampled(q, sample_key, sample), q.p if sample is None else None
-    own, (log_q, unknown) = over_draws(_joint_terms, q, own_key, draws, of=source)
     alone = latent_information(q)
-    shuffles = int(np.clip(draws, *SHUFFLES))
-    # One value for each shuffle: they differ by their orders and by what is drawn.
-    nulls = [
-        _shuffled_correlation(q, keys, -(-draws // shuffles), sample, alone.sum())
-        for keys in jax.random.split(shuffle_key, (shuffles, 3))
-    ]
-    sampled = {
-        "mutual_information": mean_and_error(entr(q.p).sum() - unknown, weights),
-        "direct_route": mean_and_error(own - log_q, weights),
-        "granularity": mean_and_error([nulls]),
-    }
-    terms = {name: term / np.log(2) for name, (term, _) in sampled.items()}
-    stderr = {name: error / np.log(2) for name, (_, error) in sampled.items()}
-    closed = {"channel_rate": rate, "negentropy": rate - alone / np.log(2)}
-    m, v = moments(mean, log_variance, p)
-    with np.errstate(over="ignore"):
-        kl = (mean**2 + np.exp(log_variance) - log_variance - 1).sum(axis=1) / 2
-        closed["prior_mismatch"] = (m**2 + v - np.log(v) - 1) / np.log(4)
-    closed["kl"] = p @ kl / np.log(2)
-    if log_prior is None and not np.isfinite(closed["kl"]):
+    terms = _closed_terms(mean, log_variance, p, alone)
+    stderr = {name: np.zeros_like(value) for name, value in terms.items()}
+    if log_prior is not None:
+        terms["kl"], error = _kl_to(log_prior, prior_key, draws, mean, log_variance, p)
+        terms["prior_mismatch"] = np.array([terms["kl"] - terms["channel_rate"].sum()])
+        stderr |= {"kl": error, "prior_mismatch": np.array([error])}
+    elif not np.isfinite(terms["kl"]):
         raise ValueError(f"mean: expected finite squares, got entries up to {abs(mean).max():g}")
-    if log_prior is not None:
-        closed["kl"], kl_error = _kl_to(log_prior, prior_key, draws, mean, log_variance, p)
-        closed["prior_mismatch"] = np.array([closed["kl"] - rate.sum()])
-    stderr |= {name: np.zeros_like(value) for name, value in closed.items()}
-    if log_prior is not None:
-        stderr |= {"kl": kl_error, "prior_mismatch": np.array([kl_error])}
-    correlation = alone.sum() / np.log(2) - terms["mutual_information"]
-    excess = correlation - terms["granularity"]
+    keys = own_key, sample_key, shuffle_key
+    for name, (value, error) in _drawn_terms(q, keys, draws, sample, alone.sum()).items():
+        terms[name], stderr[name] = value / np.log(2), error / np.log(2)
+    terms["total_correlation"] = alone.sum() / np.log(2) - terms["mutual_information"]
+    terms["excess_dependence"] = terms["total_correlation"] - terms["granularity"]
     stderr["total_correlation"] = stderr["mutual_information"]
     stderr["excess_dependence"] = np.hypot(stderr["mutual_information"], stderr["granularity"])
-    return RateAudit(
-        **terms, **closed, total_correlation=correlation, excess_dependence=excess, stderr=stderr
-    )
+    return RateAudit(**terms, stderr=stderr)
 
 
 def _kl_to(log_prior, key, draws, mean, log_variance, p):

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from .checks import check_count
 
-AT_ONCE = (2**16,)  # first weights that are drawn at a time
+AT_ONCE = 2**16  # first weights that are drawn at a time
 SD_OF_CUT_NORMAL = 0.87962566  # of a standard normal that is cut at +- 2
 SMALL_START = 0.3  # of the last weights of the outer products, small beside the mean image
 
@@ -26,7 +26,7 @@ def _library(array):
 
 @jax.jit
 def _some_normals(key, number):
-    return jax.random.truncated_normal(jax.random.fold_in(key, number), -2, 2, AT_ONCE)
+    return jax.random.truncated_normal(jax.random.fold_in(key, number), -2, 2, (AT_ONCE,))
 
 
 def lecun_normal(
@@ -37,7 +37,7 @@ def lecun_normal(
     Normal of variance 1 / n_in, cut at two standard deviations (LeCun et al. 1998).
     """
     n = math.prod(shape)
-    drawn = [_some_normals(key, number) for number in range(-(-n // math.prod(AT_ONCE)))]
+    drawn = [_some_normals(key, number) for number in range(-(-n // AT_ONCE))]
     flat = _library(key).concatenate(drawn)[:n] / (SD_OF_CUT_NORMAL * math.sqrt(shape[0]))
     return jnp.asarray(flat.reshape(shape), dtype)
 
@@ -55,7 +55,7 @@ def perceptron(
     return nnx.Sequential(*layers[:-1])
 
 
-def scale(kernel, by):
+def scale(kernel: nnx.Param, by: float):
     """Multiply first weights in place."""
     kernel[...] = _library(kernel[...]).multiply(kernel[...], np.float32(by))
 

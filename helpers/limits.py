@@ -143,11 +143,12 @@ def image_rate_distortion(
     rng, rows, (y, q) = np.random.default_rng(0), [], merge(x, p, 1e-12)
     for slope in slopes:
         try:
-            found, *row = solve(x, p, y, q, slope * unit**2, tolerance, rng, max_iterations)
-        except RuntimeError as error:
-            raise RuntimeError(f"slope {slope:g}: {error}") from error
+            found, rate, error, dual, used = solve(
+                x, p, y, q, slope * unit**2, tolerance, rng, max_iterations
+            )
+        except RuntimeError as problem:
+            raise RuntimeError(f"slope {slope:g}: {problem}") from problem
         y, q = found.y, found.q
-        rate, error, dual, used = row
         rows.append((slope, rate / np.log(2), error * unit**2, used, dual / np.log(2)))
     columns = ["slope", "rate", "distortion", "reproductions", "dual"]
     return _convex(pd.DataFrame(rows, columns=columns))

@@ -51,11 +51,10 @@ def _indices(factors, n, names, argument="factors", known=None):
     for position, (_, column) in enumerate(table.items()):
         if known is None:
             index, values = pd.factorize(column)
-            missing = column[index < 0]
         else:
             values = known[position][1]
             index = pd.Index(values).get_indexer(column)
-            missing = column[index < 0]
+        missing = column[index < 0]
         if len(missing) or (column.dtype.kind == "f" and not np.all(np.isfinite(column))):
             wanted = "finite entries, none missing" if known is None else "values that factors have"
             raise ValueError(f"{argument}: expected {wanted}, got {list(missing[:3]) or 'inf'}")
@@ -143,13 +142,17 @@ class QueryInformation(NamedTuple):
 
 
 def _query_terms(row, log_joint, levels, own):
-    """H(X|z), the likeliest image; by factor log P(own value|z), and whether it is likeliest."""
+    """H(X|z); by factor log P(own value|z), and whether it is likeliest."""
     posterior = jax.nn.softmax(log_joint)
     by_value = [_by_value(posterior, level) for level in levels]
     right = [jnp.log(jnp.maximum(p[o[row]], 1e-30)) for p, o in zip(by_value, own, strict=True)]
     hit = [p.argmax() == o[row] for p, o in zip(by_value, own, strict=True)]
     unknown = jax_entr(posterior).sum()
-    return unknown, log_joint.argmax(), jnp.array(right), jnp.array(hit, jnp.float32)
+    return unknown, jnp.array(right), jnp.array(hit, jnp.float32)
+
+
+def _likeliest(_, log_joint):
+    return log_joint.argmax()
 
 
 def query_information(
@@ -189,13 +192,13 @@ def query_information(
     q = mixture(mean, log_variance, p)
     levels = tuple(_levels(index[p > 0], len(values)) for index, values in found)
     own = tuple(jnp.asarray(index) for index, _ in own)
-    _, terms = over_draws(_query_terms, q, key, draws, levels, own, of=queries_of(q, *asked))
-    unknown, _, right, hit = terms
+    asked = queries_of(q, *asked)
+    _, (unknown, right, hit) = over_draws(_query_terms, q, key, draws, levels, own, of=asked)
     weights = np.full(m, 1 / m)
     remaining, error = mean_and_error(unknown, weights)
     log_right, right_error = mean_and_error(right, weights)
     entropies = np.array([entr(np.bincount(index, p)).sum() for index, _ in found])
-    _, likeliest, _, _ = at(_query_terms, q, np.arange(m), queries_of(q, *asked).mean, levels, own)
+    likeliest = at(_likeliest, q, np.arange(m), asked.mean)
     return QueryInformation(
         image_bits=(entr(q.p).sum() - remaining) / np.log(2),
         most_likely=np.flatnonzero(p > 0)[likeliest],

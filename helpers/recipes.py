@@ -159,7 +159,7 @@ def headline_starts(kind: type, images, *, seeds, epochs=EPOCHS):
 
 
 def headline_models(kind: type, images, test_images, *, seeds, epochs=EPOCHS):
-    """The headline models of a kind, `Autoencoder` or `VariationalAutoencoder`, as one program.
+    """The headline models of a kind, `Autoencoder` or `VariationalAutoencoder`, by one program.
 
     Args:
         images, test_images: (n, side, side), to train on and held out.
@@ -175,17 +175,19 @@ def headline_models(kind: type, images, test_images, *, seeds, epochs=EPOCHS):
     return models, train_many(names, models, images, [losses] * len(models), **settings)
 
 
+def _of_one_seed(kind, images, test_images, seed, epochs):
+    (model,), (history,) = headline_models(kind, images, test_images, seeds=[seed], epochs=epochs)
+    return model, history
+
+
 def autoencoder(images, test_images, *, seed=0, epochs=EPOCHS):
     """The headline AE, trained or loaded: (model, history)."""
-    found = headline_models(Autoencoder, images, test_images, seeds=[seed], epochs=epochs)
-    return found[0][0], found[1][0]
+    return _of_one_seed(Autoencoder, images, test_images, seed, epochs)
 
 
 def variational_autoencoder(images, test_images, *, seed=0, epochs=EPOCHS):
     """The headline VAE, trained or loaded: (model, history)."""
-    kind = VariationalAutoencoder
-    found = headline_models(kind, images, test_images, seeds=[seed], epochs=epochs)
-    return found[0][0], found[1][0]
+    return _of_one_seed(VariationalAutoencoder, images, test_images, seed, epochs)
 
 
 def single_shape_losses(epochs, population) -> dict:

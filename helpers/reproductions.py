@@ -1,7 +1,7 @@
 """Where to put the reproductions of images at one slope of R(D), so that the bounds meet.
 
-How that is done, and by whom it was found, says `limits.image_rate_distortion`. Here all rates are
-in nats, and slopes in nats per unit of ||x - y||^2.
+`limits.image_rate_distortion` says how that is done and who found it. Here rates are in nats, and
+slopes in nats per unit of ||x - y||^2.
 """
 
 from functools import partial
@@ -101,7 +101,11 @@ def _kept(y, q, least):
 
 
 def merge(y, q, radius):
-    """One of those within the squared radius of a leader, the likeliest first: so none chain."""
+    """One of those within the squared radius of a leader, the likeliest first: so none chain.
+
+    Returns:
+        Their means under q (k, d), float32, and the sums of q (k,).
+    """
     y, q = np.asarray(y)[np.asarray(q) > 0], np.asarray(q, float)[np.asarray(q) > 0]
     energies = (y**2).sum(axis=1)
     near = energies[:, None] + energies - 2 * y @ y.T < radius
@@ -162,9 +166,19 @@ def _climb(x, p, found, slope, rng):
 
 
 def solve(x, p, y, q, slope, tolerance, rng, max_passes):
-    """(found, rate, distortion, dual, reproductions used): nats, the bounds within the tolerance.
+    """The best reproductions of images x (n, d) of probabilities p (n,) at one slope.
 
-    Raises RuntimeError where max_passes do not suffice.
+    Args:
+        y, q: reproductions to start from (m, d), and how often each is sent (m,).
+        tolerance: bits, between the bounds.
+        rng: NumPy's, for what is left to chance.
+        max_passes: of all reproductions over all images.
+
+    Returns:
+        (found, rate, distortion, dual, reproductions used), rate and dual in nats.
+
+    Raises:
+        RuntimeError: max_passes do not suffice, or a rate above what so many can tell apart.
     """
     # Images weighed by chance take y off a saddle, halfway between what it might split into.
     nats, passes, chance = tolerance * np.log(2), 0, rng.uniform(0.5, 1.5, len(p))

@@ -39,7 +39,6 @@ class Run(NamedTuple):
     """A training of a group of models, which are axis 0 of states, losses' settings and keys."""
 
     fixed: Fixed
-    in_turns: bool  # the models one after the other, not side by side
     states: PyTree
     losses: list[Partial]  # one an epoch
     keys: Integer[np.ndarray, "models numbers"]
@@ -49,7 +48,7 @@ class Run(NamedTuple):
 
 
 def alone(run: Run, number: int) -> Run:
-    """The training of one model of the group."""
+    """The training of one model of a group without a mesh."""
     parts = run.states, run.losses, run.keys
     states, losses, keys = jax.tree.map(lambda leaf: leaf[number : number + 1], parts)
     return run._replace(states=states, losses=losses, keys=keys)
@@ -92,10 +91,14 @@ def _split(model, optimizer):
     return (train_graph, eval_graph), state
 
 
+def is_key(leaf) -> bool:
+    """Whether it is a key of `jax.random`, which NumPy does not know."""
+    return jnp.issubdtype(jnp.result_type(leaf), jax.dtypes.prng_key)
+
+
 def on_host(leaf):
-    """As a NumPy array; a key, as a module with dropout may hold, as it is: NumPy knows none."""
-    is_key = jnp.issubdtype(jnp.result_type(leaf), jax.dtypes.prng_key)
-    return leaf if is_key else np.asarray(leaf)
+    """As a NumPy array; a key, as a module with dropout may hold, as it is."""
+    return leaf if is_key(leaf) else np.asarray(leaf)
 
 
 def _on_device(leaf):
@@ -208,7 +211,6 @@ def prepare(
     graphs, states = zip(*(_split(model, optimizer) for model in models), strict=True)
     losses = [_losses_by_epoch(loss, epochs) for loss in losses]
     _check_alike(graphs, losses)
-    in_turns = mesh is None and jax.default_backend() == "cpu"
     # Every device has as many models: what is missing is filled up with the first one.
     group = [*range(len(models)), *[0] * (-len(models) % (mesh.shape["models"] if mesh else 1))]
     states = _stacked([states[number] for number in group])
@@ -223,4 +225,4 @@ def prepare(
         data, test_data = jax.device_put((data, test_data), NamedSharding(mesh, PartitionSpec()))
     kind = jax.random.key_impl(keys[0])
     fixed = Fixed(*graphs[0], int(batch_size), kind, mesh)
-    return Run(fixed, in_turns, states, losses, numbers, rates, data, test_data)
+    return Run(fixed, states, losses, numbers, rates, data, test_data)

@@ -195,7 +195,11 @@ def classifier(data, images, labels, test_images, test_labels, *, epochs=10, wid
     """An MLP that tells the ten classes apart, the judge of generated images: (model, history).
 
     images: or codes (n, L). model(rows (n, pixels)) -> logits (n, 10). data: for the checkpoint.
+    Raises ValueError for labels that are not 0 to 9.
     """
+    for name, own in (("labels", labels), ("test_labels", test_labels)):
+        if not np.isin(own, range(CLASSES)).all():
+            raise ValueError(f"{name}: expected classes 0 to {CLASSES - 1}, got {np.unique(own)}")
     inputs = int(np.prod(images.shape[1:]))
     model = perceptron([inputs, *widths, CLASSES], rngs=nnx.Rngs(0))
     history = recipes.train(

@@ -2,7 +2,8 @@
 
 The loop follows Flax's performance guide: model and optimizer are split once into a static graph
 and a state, and a whole epoch (shuffling included) is one jitted `lax.scan` over steps, to which
-the state is donated. The states of a group of models are stacked: `fit` is a group of one.
+the state is donated. The states of a group of models are stacked; on one CPU they take turns. `fit`
+is a group of one.
 """
 
 from collections.abc import Callable, Sequence
@@ -122,7 +123,7 @@ def _epoch(fixed, states, losses, keys, epoch, rates, data, test_data):
             test_terms = _held_out_terms(model, loss, test_data, test_key, mesh)
         return _sharded((state, finished, (terms, test_terms, norm)), mesh)
 
-    if mesh is None and len(keys) == 1:
+    if mesh is None and len(keys) == 1:  # the program that `fit` and models in turns share
         own = jax.tree.map(lambda leaf: leaf[0], (states, losses, keys))
         return jax.tree.map(lambda leaf: leaf[None], of_one(*own))
     axis = None if mesh is None else "models"
@@ -136,9 +137,9 @@ def _arguments(run, states, epoch):
 
 
 def programs(run: Run) -> list[str]:
-    """The lowered programs of the first model alone, one for every kind of loss: they hold
-    architecture, optimizer and loss with all their constants. What is lowered here is not lowered
-    again where models take turns."""
+    """The lowered programs of the first model alone, of a run without a mesh, one for every kind of
+    loss: they hold architecture, optimizer and loss with all their constants. What is lowered here
+    is not lowered again where models take turns."""
     run = alone(run, 0)
     first = {jax.tree.structure(loss): n for n, loss in reversed([*enumerate(run.losses)])}
     return [
@@ -147,7 +148,7 @@ def programs(run: Run) -> list[str]:
     ]
 
 
-def _check_finite(losses, norm, epoch, whose, keeps):
+def _check_finite(losses, norm, epoch, whose, several):
     bad = np.flatnonzero(~np.isfinite(losses))
     if len(bad):
         what, step = f"{whose} loss became {losses[bad[0]]}", bad[0] + 1
@@ -155,6 +156,7 @@ def _check_finite(losses, norm, epoch, whose, keeps):
         what, step = f"{whose} weights became infinite or nan", len(losses)
     else:
         return
+    keeps = "all models keep" if several else "the model keeps"
     raise FloatingPointError(
         f"{what} in epoch {epoch}, step {step} of {len(losses)}; "
         f"{keeps} the weights of epoch {epoch - 1}"
@@ -177,25 +179,25 @@ def _models(trees):
 
 
 def _train(models, run):
-    whose, keeps = "the", "the model keeps"
+    # On one CPU in turns: side by side they push each other's weights out of the cache.
+    in_turns = run.fixed.mesh is None and jax.default_backend() == "cpu"
+    turns = [alone(run, number) for number in range(len(models))] if in_turns else [run]
+    states, epochs, several = [turn.states for turn in turns], len(run.losses), len(models) > 1
+    turns, run = [turn._replace(states=None) for turn in turns], None  # one copy is to be alive
     finished, histories = [], [[] for _ in models]
-    turns = [alone(run, number) for number in range(len(models))] if run.in_turns else [run]
-    states = [turn.states for turn in turns]  # only one copy is to be alive
-    turns, run = [turn._replace(states=None) for turn in turns], run._replace(states=None)
     try:
-        with progress_bar(len(run.losses), "epoch") as bar:
-            for epoch in range(len(run.losses)):
-                done = [
-                    _epoch(*_arguments(turn, own, epoch))
-                    for turn, own in zip(turns, states, strict=True)
-                ]
-                states, weights, numbers = map(list, zip(*done, strict=True))
-                numbers = _models(jax.device_get(numbers))
+        with progress_bar(epochs, "epoch") as bar:
+            for epoch in range(epochs):
+                weights, numbers = [], []
+                for place, turn in enumerate(turns):
+                    states[place], own, found = _epoch(*_arguments(turn, states[place], epoch))
+                    weights.append(own)
+                    numbers.append(jax.device_get(found))  # now: Ctrl-C leaves no queue behind
+                numbers = _models(numbers)
                 for number, history in enumerate(histories):
-                    if len(models) > 1:
-                        whose, keeps = f"model {number}'s", "all models keep"
+                    whose = f"model {number}'s" if several else "the"
                     terms, test_terms, norm = numbers[number]
-                    _check_finite(terms["loss"], norm, epoch + 1, whose, keeps)
+                    _check_finite(terms["loss"], norm, epoch + 1, whose, several)
                     history.append(_history_row(epoch + 1, terms, test_terms))
                 finished = weights
                 bar.set_postfix_str(f"loss {histories[0][-1]['loss']:.4g}")

@@ -339,9 +339,9 @@ def my_loss(model, images, key, c, beta=1.0):
 #
 # We also check that the **two knobs are one balance**. Multiply a loss by a constant, and the best
 # model stays the same. Since
-# $\mathrm{error}/2c + \beta\,\mathrm{KL} = \beta\,\big(\mathrm{error}/2(c\beta) + \mathrm{KL}\big)$,
-# the pair $(c, \beta)$ asks for the same model as $(c\beta, 1)$. "Squared error plus KL", as the loss
-# is often written, is the case $c = 1/2$.
+# $\mathrm{error}/(2c) + \beta\,\mathrm{KL} = \beta\,\big(\mathrm{error}/(2c\beta) +
+# \mathrm{KL}\big)$, the pair $(c, \beta)$ asks for the same model as $(c\beta, 1)$. "Squared error
+# plus KL", as the loss is often written, is the case $c = 1/2$.
 
 # %%
 untrained = VariationalAutoencoder(LATENT_SIZE, images=few_images, rngs=nnx.Rngs(SEED))
@@ -496,7 +496,7 @@ cloud_bits = -np.log2(np.mean(2.0**-kl_of_each))  # a mean of probabilities, as 
 good = prior_errors <= np.quantile(posterior_errors, 0.9, axis=1)[:, None]
 rarity_bits = -np.log2(max(good.mean(), 1 / good.size))
 print(f"{good.sum()} of {good.size:,} draws of the prior are good: one in 2^{rarity_bits:.1f}")
-print(f"KL {kl_bits_of_some:.1f} bits, as a mean of probabilities {cloud_bits:.1f}; "
+print(f"mean KL {kl_bits_of_some:.1f} bits; the mean of 2^-KL is 2^-{cloud_bits:.1f}; "
       f"the gap is at least {gap_bits:.1f} bits")  # fmt: skip
 bounds.describe().loc[["mean", "min", "max"]].round(1)
 
@@ -509,11 +509,11 @@ bounds.describe().loc[["mean", "min", "max"]].round(1)
 # How rare is a *good* draw of the prior, one that serves as well as a draw of the posterior? We call
 # a picture good for an image if its squared error is below that of nine in ten of the image's
 # posterior draws. The two lines above the table give the answer. A good draw is rarer than one in
-# $2^{13}$, because it must be nearer to its image than just nearest. But it is less rare than one in
-# $2^{\mathrm{KL}}$. The KL tells how rare draws from the cloud of *our* posterior are under the prior.
-# (Averaged over images as the rarity is, by $2^{-\mathrm{KL}}$, it is a little smaller.) What is left
-# between the two is about the gap. Both say that our Gaussian misses a part of the true posterior:
-# there are good codes outside its cloud.
+# $2^{13}$: it is not enough that this image is the nearest of all, the error must also be as small as
+# that of a posterior draw. But a good draw is less rare than the KL says, which tells how rare draws
+# from the cloud of *our* posterior are under the prior. (To compare the two, we average over the
+# images in the same way, as probabilities $2^{-\mathrm{KL}}$.) The difference is about the gap. Both
+# say that our Gaussian misses a part of the true posterior: there are good codes outside its cloud.
 #
 # ## 8. One image, many draws
 #
@@ -736,9 +736,10 @@ still = save_figure(fig, "03_manifold", alt)
 Explorer(model, world.images[::1024], still)
 
 # %% [markdown]
-# From left to right the shapes grow. From top to bottom they move down, through most of the range of
-# $y$, and on the way one kind turns into another. So a latent need not be one factor. Notebook 04
-# measures which latent holds what.
+# From left to right the shapes grow, and triangles or squares turn into circles. From top to bottom
+# they move down, through most of the range of $y$, and in the middle columns change their kind,
+# too. (Crosses lie elsewhere: they need the other two latents.) So a latent need not be one factor.
+# Notebook 04 measures which latent holds what.
 #
 # ## 12. Interpolation and merging
 #
@@ -793,6 +794,25 @@ save_figure(
 # numbers need a null, because a shape can be right by luck: we compare the same pictures with the
 # parents of *another* pair, of which they know nothing.
 
+
+# %%
+def compared(shape, place, parents):
+    """Of merged pictures: the share with a parent's shape, and the median distance from halfway.
+
+    parents: (first or second, pictures, factors).
+    """
+    first, second = parents
+    halfway = (first + second)[:, 1:3] / 2
+    reach = np.linalg.norm(first[:, 1:3] - halfway, axis=1)
+    apart = reach > 0  # both parents in one place have no halfway
+    off = np.linalg.norm(place - halfway, axis=1)[apart] / reach[apart]
+    return ((shape == first[:, 0]) | (shape == second[:, 0])).mean(), np.median(off)
+
+
+# %% [markdown]
+# We look at the valid pictures in the middle of each walk, first with their own parents, then with
+# those of the next pair.
+
 # %%
 in_middle = slice(4 * N_PAIRS, 5 * N_PAIRS)  # step 4 of 0 to 8
 merged = {}
@@ -801,21 +821,18 @@ for name, near in judged_walks.items():
     shape = near.shape[in_middle][valid]
     place = np.stack([near.x, near.y], axis=1)[in_middle][valid]
     for label, of in (("", pairs), (", null", np.roll(pairs, 1, axis=1))):
-        first, second = world.factors[of][:, valid]  # of each pair, (valid pairs, factors)
-        halfway = (first + second)[:, 1:3] / 2
-        reach = np.linalg.norm(first[:, 1:3] - halfway, axis=1)
-        off = np.linalg.norm(place - halfway, axis=1)[reach > 0] / reach[reach > 0]
-        of_parent = (shape == first[:, 0]) | (shape == second[:, 0])
-        merged[name + label] = [valid.mean(), of_parent.mean(), np.median(off)]
+        parents = world.factors[of][:, valid]
+        merged[name + label] = [valid.mean(), *compared(shape, place, parents)]
 labels = ["valid", "of the valid: shape of a parent", "distance from halfway"]
 merged = pd.DataFrame(merged, index=labels).T
 merged.round(2)
 
 # %% [markdown]
 # On the way between two images, the VAE's pictures stay valid far more often than the
-# autoencoder's. A valid merged picture has the shape of a parent clearly more often than the null,
-# and it lies far nearer to halfway. So merging roughly averages the places and mostly takes over a
-# shape. This holds for both kinds of model.
+# autoencoder's. (The two walks shown are too few to tell; the curve counts all pairs.) A valid
+# merged picture has the shape of a parent clearly more often than the null, and it lies far nearer
+# to halfway. So merging roughly averages the places and mostly takes over a shape. This holds for
+# both kinds of model.
 #
 # ## 13. Over seeds: is the VAE the better model?
 #

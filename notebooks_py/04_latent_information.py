@@ -6,7 +6,8 @@
 # An image of our world holds exactly 13 bits. The autoencoder (AE) of notebook 02 and the
 # variational autoencoder (VAE) of notebook 03 squeeze it into a code of four numbers, its *latents*.
 # **How many of the 13 bits pass through the code, and what do these bits mean: shape, position,
-# size?** The world is small, so we need not estimate: we count.
+# size?** The world is small, so we fit nothing: we sum over all its images, and only the noise is
+# drawn.
 #
 # You will learn how to
 #
@@ -70,9 +71,9 @@ DRAWS = 4  # of z for each image
 SEED = 0
 
 # %% [markdown]
-# Information is a property of the whole source. So everything about bits is computed over all 8,192
-# images, each equally likely. The models have seen none of them. Both come from the earlier
-# notebooks: the AE is defined and trained in 02, the VAE in 03.
+# Information is a property of the whole source. So, but for section 6, everything about bits is
+# computed over all 8,192 images, each equally likely. The models have seen none of them. Both come
+# from the earlier notebooks: the AE is defined and trained in 02, the VAE in 03.
 
 # %%
 world = shape_world()
@@ -148,7 +149,8 @@ print(f"{len(np.unique(codes, axis=0)):,} different codes of {len(images):,} ima
 s = 0.03 * codes.std()
 signal = codes.var(axis=0)
 rate_by_hand = 0.5 * np.log2(1 + signal / s**2)
-np.testing.assert_allclose(channel_rate(codes, np.full_like(codes, 2 * np.log(s))), rate_by_hand)
+log_variance = np.full_like(codes, 2 * np.log(s))  # of the noise
+np.testing.assert_allclose(channel_rate(codes, log_variance), rate_by_hand)
 np.testing.assert_allclose(textbook_rate(signal, s**2), rate_by_hand)
 latents = [f"z{i}" for i in range(1, len(signal) + 1)]
 pd.DataFrame({"variance of the code": signal, "rate (bits)": rate_by_hand}, latents).T.round(2)
@@ -315,15 +317,15 @@ for order in itertools.permutations(range(6)):
     shuffled_tc.append(divergence(shuffled_q, np.outer(q1, q2), step**2))
 toy_granularity = np.mean(shuffled_tc)
 print(f"TC as it was {toy_tc:.4f} bits; shuffled: mean of all 720 orders {toy_granularity:.4f}, "
-      f"least {min(shuffled_tc):.4f}, most {max(shuffled_tc):.4f}")  # fmt: skip
+      f"least {min(shuffled_tc):.4f}, most {max(shuffled_tc):.4f}; "
+      f"{np.mean(np.array(shuffled_tc) > toy_tc - 1e-6):.1%} as large as it was")  # fmt: skip
 
 # %% [markdown]
-# It does not, in any order. (Six images are few: one order in fifteen has a TC as large as that of
-# the code itself. With thousands of images all orders give nearly the same.) What the shuffled code
-# shows is the *null* of the TC, the value where
-# there is nothing to find. We call it the **granularity**: bits that a code pays for because it is
-# made of only $N$ points. It has room for more images than there are. Only the rest, the **excess
-# dependence**, says that the latents know of each other:
+# It does not, in any order. (Six images are few: some orders have a TC as large as that of the code
+# itself. With thousands of images all orders give nearly the same.) What the shuffled code shows is
+# the *null* of the TC, the value where there is nothing to find. We call it the **granularity**:
+# bits that a code pays for because it is made of only $N$ points. It has room for more images than
+# there are. Only the rest, the **excess dependence**, says that the latents know of each other:
 #
 # $$\mathrm{TC} = \text{granularity} + \text{excess dependence}$$
 #
@@ -466,6 +468,7 @@ bars = pd.DataFrame({name: {term.replace("_", " "): np.sum(getattr(audit, term))
 bars.loc[bars.index != "VAE", "prior mismatch"] = 0  # the AE pays nothing to the prior
 fig = stacked_bars(bars, x_label="bits per image")
 fig.axes[0].axvline(world.entropy_bits, color="k", ls="--", lw=1.2)
+fig.axes[0].set_xlim(0, 1.05 * bars.sum(axis=1).max())
 fig.axes[0].text(world.entropy_bits, -0.7, " 13 bits in an image", fontsize=9)
 save_figure(fig, "04_accounts",
     "Stacked bars of bits per image: information, granularity, excess dependence, negentropy and "
@@ -478,14 +481,14 @@ save_figure(fig, "04_accounts",
 # granularity. So most of what the VAE pays beyond the information is **precision that the world
 # cannot use**. As far as 8,192 images can show, its latents are nearly independent of each other.
 # Negentropy and mismatch are what a prior made of four one-dimensional densities would save, if they
-# were fitted to the codes of this very world. (A part of the negentropy, too, comes from its steps: x
-# and y have only 16 values. For random shapes it is smaller.)
+# were fitted to the codes of this very world. (A part of the negentropy, too, comes from the steps of
+# the world: x and y have only 16 values. For random shapes it is smaller.)
 #
 # ## 6. Where does the precision go?
 #
 # The VAE has learned from random shapes, whose places and sizes are continuous. *Predict first:* we
-# take more and more random shapes as the source, each equally likely. What happens to $I$, what to
-# the granularity?
+# take more and more of these random shapes as the source, each equally likely. What happens to $I$,
+# what to the granularity?
 
 # %%
 sources = {"the world": vae_audit}
@@ -653,9 +656,9 @@ Explorer(vae, images[example :: len(images) // 8], still)
 # The rows do what the bits say: the latent with the most bits about x moves the shape sideways. A
 # latent that holds most of one factor moves that factor, and drags others along a little. Why
 # should an axis be a factor at all? Rotate the code, and the decoder with it: prior and squared
-# error stay the same. Only the posterior, whose noise is independent along the axes, singles the
-# axes out. Noise along an axis must not hurt more than it needs to, and so the directions in which
-# the picture changes the fastest are kept apart (Rolinek et al. 2019).
+# error stay the same. Only the noise of the posterior knows the axes: it is independent along them.
+# It does the least harm if a direction in which the picture changes fast has an axis of its own,
+# with little noise, and is not mixed with a slow one (Rolinek et al. 2019).
 #
 # ## 8. The best possible decoder
 #
@@ -785,13 +788,13 @@ say(
 )
 
 # %% [markdown]
-# What sets the AE's code apart from $\mathcal N(0,I)$ is mostly its mean and variance. A fitted
-# Gaussian mends these. What is left cannot be told from counting, for both models: the shuffled code
-# is as far from its own Gaussian, or farther. But this does not prove that nothing is left. About a
-# third of the samples from the fitted Gaussian are invalid, and far fewer of those from a mixture:
-# the code has a form that a Gaussian misses. At noise of 0.15 and more, where granularity is small,
-# the AE's code shows about half a bit that the null has not. At finer noise these numbers cannot
-# show it, because the null is as large as the estimate.
+# About half of the distance of the AE's code from $\mathcal N(0,I)$ is its mean and variance. A
+# fitted Gaussian mends these. What is left cannot be told from counting, for both models: the
+# shuffled code is as far from its own Gaussian, or farther. But this does not prove that nothing is
+# left. About a third of the samples from the fitted Gaussian are invalid, and far fewer of those
+# from a mixture: the code has a form that a Gaussian misses. At noise of 0.07 and more, where
+# granularity is smaller, the AE's code shows a few tenths of a bit that the null has not. At finer
+# noise these numbers cannot show it, because the null is larger than the estimate.
 #
 # ## What we found
 
@@ -938,6 +941,7 @@ check("04.4", ...)
 terms = ("kl", "mutual_information", "direct_route", "total_correlation", "granularity")
 terms += ("excess_dependence", "negentropy", "prior_mismatch", "channel_rate")
 found = {f"vae_{term}_bits": np.sum(getattr(vae_audit, term)) for term in terms}
+found["vae_form_bits"] = found["vae_negentropy_bits"] + found["vae_prior_mismatch_bits"]
 found |= {"vae_textbook_rate_bits": textbook, "vae_distortion": vae_distortion}
 found |= {"vae_bayes_distortion": vae_bayes_distortion, "vae_bayes_error_rate": error_rate}
 found |= {"vae_fano_error_rate": fano_bound, "vae_mig": vae_mig}

@@ -285,7 +285,7 @@ say(
 # does a small $c$, which asks for exact reconstructions, make better or worse samples?
 
 # %%
-chosen = {f"{n} latents": run("mnist", n, C, False) for n in SIZES}
+chosen = {f"{n} latent" + "s" * (n > 1): run("mnist", n, C, False) for n in SIZES}
 chosen |= {f"c = {c:g}": run("mnist", 2, c, False) for c in BALANCES}
 numbers = pd.DataFrame({name: measured for name, (_, measured) in chosen.items()}).T.astype(float)
 numbers[[*of_loss, "sure", "class_entropy_bits"]].round(2)
@@ -561,7 +561,7 @@ say(f"""
   {told(sure["MLP", 20])} with twenty.
 - With twenty latents q(z) seems to be {far["MLP", 20]} bits away from the prior. But counting 2,000
   images forces {forced["MLP", 20]} of them, whatever the code looks like. Over the granularity lie
-  {over_granularity["20 latents"]:.1f} bits, and with one latent {over_granularity["1 latents"]:.1f}
+  {over_granularity["20 latents"]:.1f} bits, and with one latent {over_granularity["1 latent"]:.1f}
   (one seed).
 - At c = {min(BALANCES):g} the nearest real image is a training image in {small_share:.1%} of all
   cases, where {expected:.1%} are expected.

@@ -76,6 +76,17 @@ def test_a_label_that_the_source_lacks_is_refused(blobs):
         information((source, labels, asking, query_labels + 1))
 
 
+def test_labels_and_queries_that_do_not_fit_are_refused(blobs):
+    source, labels, asking, query_labels = blobs
+    with pytest.raises(ValueError, match="query_labels: expected 300, one for each code, got 299"):
+        information((source, labels, asking, query_labels[1:]))
+    with pytest.raises(ValueError, match="labels: expected 900, one for each code, got 899"):
+        information((source, labels[1:], asking, query_labels))
+    narrow = [part[:, :1] for part in asking]
+    with pytest.raises(ValueError, match=r"queries: expected \(m, 2\), got \(300, 1\)"):
+        information((source, labels, narrow, query_labels))
+
+
 def test_the_fast_product_equals_the_exact_differences_on_4096_images():
     generator = np.random.default_rng(3)
     mean = generator.normal(size=(4096, 20))

@@ -61,7 +61,6 @@ NUMBERS = {
              "best_pytorch": "eager", "share_of_the_limit": 0.2,
              "not_measured": {"PyTorch, tuned": "no compiler"}},
         ]},
-        "groups": {"rows": [{"model": "AE", "models": 5, "together": 1.049}]},
         "convolutions": {"rows": [
             {"layers": "ours", "images_per_second": 1600.0},
             {"layers": "ours", "images_per_second": 900.0},
@@ -299,6 +298,8 @@ def test_run_records_its_times_on_request_where_nothing_was_trained(
     assert main(["run", "--times"], repository) == 1
     assert "TIMES: expected nothing trained" in capsys.readouterr().err
     (checkpoints / "ae.npz").unlink()
+    assert main(["run", "--times", "01"], repository) == 1
+    assert "TIMES: expected the walk or the studies, got 01" in capsys.readouterr().err
     assert main(["run"], repository) == 0
     assert not recorded.exists()
     monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path))
@@ -410,7 +411,7 @@ def test_readme_text_shows_the_numbers_between_its_marks():
     assert "| 1.30 ± 0.12 | not yet run |" in text  # the sweep's mean where there is one
     assert "| 51 % | 91 ± 2 % |" in text
     assert (
-        "| 17.8 bits at 0.58 | not yet run | [04](notebooks/04_latent_information.ipynb) |" in text
+        "| 17.84 bits at 0.58 | not yet run | [04](notebooks/04_latent_information.ipynb) |" in text
     )
     assert (
         "| not yet run | in an image: 13 bits | [01](notebooks/01_data_generation.ipynb) |" in text
@@ -427,7 +428,6 @@ def test_readme_text_shows_the_numbers_between_its_marks():
     assert "| CNN | 256 | 900 |  | 0.90 | 0.20 | eager |\n" in text
     assert "- Not measured: PyTorch, tuned (no compiler).\n" in text
     assert "Measured 2026-11-21 on 2 cores (Linux x86_64); jax 0.10.2." in text
-    assert "- `fit_many`, times as fast as `fit` for one after the other: 5 × AE 1.05.\n" in text
     assert "- The CNN with layers of our own: 4.0 times as fast as with XLA's.\n" in text
     assert "is done after 5.9 s; 2.3 s with a warm cache.\n" in text
     assert "- The walk from nothing: 109 s (training 70 s, compile 39 s).\n" in text

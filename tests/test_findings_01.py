@@ -102,6 +102,8 @@ def test_kept_digits_beat_the_lazy_scheme_and_every_digit_helps(found, kept_erro
     assert np.all(np.diff(kept_errors) < 0)
     assert kept_errors[0] == mean_error
     assert kept_errors[13] == 0
+    assert kept_errors[4] / mean_error == pytest.approx(0.5, abs=0.02), "said: half of the error"
+    assert kept_errors[12] / mean_error == pytest.approx(0.03, abs=0.005), "said: 3 %"
 
 
 def test_position_is_worth_its_digits_first_then_size_then_shape(found):

@@ -99,6 +99,9 @@ def test_the_code_made_by_hand_is_far_better_than_the_trained_one(found, account
     start = found["hand_made_a_fifth"]
     first = start["distortion"] / (2 * recipes.C) + start["kl"] * np.log(2)
     assert losses[0] < first < at_vae
+    fifth = start["distortion"] / (2 * curve["c"]) + start["kl"] * np.log(2) - losses
+    assert curve["c"][fifth.idxmin()] == 0.3, "said: nearly right"
+    assert fifth.min() < 0.5
 
 
 def test_most_of_that_is_the_decoder_and_not_the_code(found, account):

@@ -6,6 +6,8 @@ from small import committed
 
 REPORT = {"MLP, mnist": 307, "MLP, fashion_mnist": 229}
 
+SIZES = "1 latent", "2 latents", "3 latents", "20 latents"
+
 
 @pytest.fixture(scope="module")
 def found():
@@ -42,7 +44,7 @@ def test_the_same_settings_are_the_same_model(runs):
 
 
 def test_the_loss_falls_with_more_latents(runs):
-    losses = [runs[f"{n} latents"]["test_loss"] for n in (1, 2, 3, 20)]
+    losses = [runs[name]["test_loss"] for name in SIZES]
     assert np.all(np.diff(losses) < 0)
 
 
@@ -50,7 +52,7 @@ def test_granularity_is_a_part_of_the_divergence_and_none_with_one_latent(runs):
     for numbers in runs.values():
         assert -0.05 < numbers["granularity_bits"] <= numbers["prior_divergence_bits"] + 0.05
         assert numbers["information_bits"] < np.log2(2000) + 0.02
-    assert abs(runs["1 latents"]["granularity_bits"]) < 0.05
+    assert abs(runs["1 latent"]["granularity_bits"]) < 0.05
 
 
 def test_with_20_latents_most_of_the_divergence_is_granularity(runs):
@@ -60,8 +62,8 @@ def test_with_20_latents_most_of_the_divergence_is_granularity(runs):
 
 
 def test_over_the_granularity_lies_about_a_bit_with_20_latents_as_with_1(runs):
-    for size in (1, 2, 3, 20):
-        numbers = runs[f"{size} latents"]
+    for size in SIZES:
+        numbers = runs[size]
         over = numbers["prior_divergence_bits"] - numbers["granularity_bits"]
         assert 0.7 < over < 1.3
 

@@ -1,4 +1,4 @@
-"""Many models as one program: each becomes what `fit` makes of it alone."""
+"""Many models by one program: each becomes what `fit` makes of it alone."""
 
 import jax
 import numpy as np
@@ -127,7 +127,7 @@ def test_a_loss_that_is_not_finite_names_the_model_and_leaves_the_last_epoch(mes
 
 def test_after_ctrl_c_all_models_hold_the_last_finished_epoch(images, monkeypatch):
     models = [autoencoder(seed) for seed in SEEDS]
-    fetch = raising_on_call(2, jax.device_get, KeyboardInterrupt)
+    fetch = raising_on_call(len(SEEDS) + 2, jax.device_get, KeyboardInterrupt)
     monkeypatch.setattr(jax, "device_get", fetch)
     with pytest.raises(KeyboardInterrupt):
         fit_many(models, images, [autoencoder_loss] * 3, keys=keys(), **BUDGET, **ADAM)

@@ -81,6 +81,10 @@ def test_the_optimum_beats_its_start_and_says_its_loss(world):
 def test_what_does_not_fit_is_refused(world):
     with pytest.raises(ValueError, match=r"code: expected values \(3, 4, 2, 2\), got \(4, 4\)"):
         measure(hand_made((4, 4)), world)
+    code = hand_made(world.cardinalities)
+    for order in ((0, 0, 1), (0, 1), (1, 2, 3)):
+        with pytest.raises(ValueError, match="order: expected each of 0 to 2 once"):
+            measure(code, world, order)
     with pytest.raises(ValueError, match="cardinalities, share: expected"):
         hand_made((1, 4))
     with pytest.raises(ValueError, match="cardinalities, share: expected"):

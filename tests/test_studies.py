@@ -81,6 +81,12 @@ def test_other_weights_are_other_models(bars, folder):
     assert model.encode(test_images).shape == (100, 2)
 
 
+def test_a_judge_of_classes_takes_0_to_9(bars):
+    images, labels = bars[0][:20], np.arange(20)
+    with pytest.raises(ValueError, match="test_labels: expected classes 0 to 9"):
+        studies.classifier("bars", images, labels % 10, images, labels)
+
+
 def sizes(perceptron):
     """Of the layers' weights."""
     return [layer.kernel.shape for layer in perceptron.layers if hasattr(layer, "kernel")]

@@ -139,9 +139,11 @@ def run(root=ROOT, names=("walk",), times=False):
 
     names: the walk, the studies, or starts of names of notebooks, such as 02. An executed notebook
     replaces its file only if it ran to its end. With `times`, what `make run` or `make studies`
-    takes is recorded. Raises CommandError for a cell that fails, and where times
-    are asked for but something was trained or compiled before.
+    takes is recorded. Raises CommandError for a cell that fails, and where times are asked for of
+    anything else, or after something was trained or compiled.
     """
+    if times and tuple(names) not in TIMED:
+        raise CommandError(f"TIMES: expected the walk or the studies, got {' '.join(names)}.")
     data = output_folder("data")
     if times and (any(data.glob("checkpoints/*.npz")) or any(data.glob("compiled/*"))):
         raise CommandError(
@@ -154,7 +156,7 @@ def run(root=ROOT, names=("walk",), times=False):
     start = time.perf_counter()
     seconds = asyncio.run(_execute_all(_chosen(root, names)))
     total = round(time.perf_counter() - start, 1)
-    if times and tuple(names) in TIMED:
+    if times:
         machine = {"platform": f"{platform.system()} {platform.machine()}", "cores": os.cpu_count()}
         versions = {"python": platform.python_version(), "jax": version("jax")}
         record(

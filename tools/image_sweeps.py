@@ -21,27 +21,23 @@ from helpers.files import (
 from helpers.generation import sample_prior
 from tools.sweeps import tell
 
+IMAGE_SETS = ("mnist", "fashion_mnist")
 DIMENSION_RUNS = (  # (latents, seed, beta)
     *((latents, 0, 1.0) for latents in (4, 16, 64, 30)),
     *((latents, seed, 1.0) for seed in (1, 2) for latents in (20, 50, 10, 2)),
     *((20, 0, beta) for beta in (0.5, 2.0, 4.0)),
 )
 REPORT_RUNS = (  # (kind, data, latents, c, seed, improved)
-    *(
-        ("MLP", data, 2, studies.REPORT_C, seed, False)
-        for seed in (1, 2)
-        for data in ("mnist", "fashion_mnist")
-    ),
+    *(("MLP", data, 2, studies.REPORT_C, seed, False) for seed in (1, 2) for data in IMAGE_SETS),
     *(("MLP", "mnist", n, studies.REPORT_C, seed, False) for seed in (1, 2) for n in (3, 20)),
     *(("MLP", "mnist", 2, c, seed, False) for seed in (1, 2) for c in (0.0001, 1.0)),
     *(
         ("CNN", data, latents, studies.REPORT_C, 0, False)
-        for data in ("mnist", "fashion_mnist")
+        for data in IMAGE_SETS
         for latents in (2, 20)
     ),
     ("CNN", "mnist", 2, studies.REPORT_C, 0, True),
 )
-IMAGE_SETS = ("mnist", "fashion_mnist")
 IMAGE_RUNS = (  # (data, kind, latents, seed), a VAE before the AE of its price
     *(("fashion_mnist", kind, n, 0) for n in (20, 2, 10, 50) for kind in ("VAE", "AE")),
     *(("mnist", kind, 20, seed) for seed in (0, 1, 2) for kind in ("VAE", "AE")),
@@ -68,8 +64,7 @@ def latent_dimension(runs=DIMENSION_RUNS, epochs=studies.GROUP_EPOCHS):
             rows[f"{latents} latents"] = model.reconstruct(test_images[:10])
         elif latents == 30:
             rows["30, z ~ N(0, I)"] = sample_prior(model, jax.random.key(30), 10)
-    plotting.use_style()
-    save_figure(plotting.image_rows(rows), "08_further_sizes")
+    _save_rows(rows, "08_further_sizes")
 
 
 def mlp_and_cnn(runs=REPORT_RUNS, epochs=studies.REPORT_EPOCHS):
@@ -94,9 +89,7 @@ def mlp_and_cnn(runs=REPORT_RUNS, epochs=studies.REPORT_EPOCHS):
         if kind == "CNN" and not improved:
             name = f"{data.removesuffix('_mnist')}, z = {latents}"
             rows[name] = sample_prior(model, jax.random.key(latents), 10)
-    if rows:
-        plotting.use_style()
-        save_figure(plotting.image_rows(rows), "07_cnn_samples")
+    _save_rows(rows, "07_cnn_samples")
 
 
 def _image_model(data, kind, latents, seed, sets, epochs):
@@ -124,11 +117,10 @@ def _image_drawings(model, kind, sets, key, n):
     return codes.drawings(model, z, draw_key, n)
 
 
-def real_images(runs=IMAGE_RUNS, epochs=IMAGE_EPOCHS, n=1000, limit=None):
+def real_images(runs=IMAGE_RUNS, epochs=IMAGE_EPOCHS, n=1000):
     """Study 09's further codes and drawings: figures/real_images.json, after every run.
 
-    Runs that the file there holds, of the same epochs, are left as they are. limit: so many images
-    of each set, for tests.
+    Runs that the file there holds, of the same epochs, are left as they are.
     """
     done, drawn, sets, judges = [], [], {}, {}
     if (output_folder("figures") / "real_images.json").exists():
@@ -140,10 +132,12 @@ def real_images(runs=IMAGE_RUNS, epochs=IMAGE_EPOCHS, n=1000, limit=None):
         if (data, kind, latents, seed) in kept:
             continue
         if data not in sets:
-            sets[data] = [a[:limit] for part in ("train", "test") for a in load_digits(data, part)]
+            sets[data] = [*load_digits(data, "train"), *load_digits(data, "test")]
         about = {"data": data, "kind": kind, "latents": latents, "seed": seed}
         model, history = _image_model(**about, sets=sets[data], epochs=epochs[kind])
-        bits = kept[data, "VAE", latents, seed]["kl_bits"] if kind == "AE" else None
+        bits = None
+        if kind == "AE":  # to the digits that the file holds: the same after a sweep was stopped
+            bits = float(f"{kept[data, 'VAE', latents, seed]['kl_bits']:.4g}")
         key = jax.random.fold_in(jax.random.key(seed), latents)
         name = f"reader-{data}-{kind}-{latents}-seed{seed}-{epochs[kind]}"
         numbers = _image_account(model, sets[data], bits, key, name)
@@ -171,9 +165,14 @@ def real_images(runs=IMAGE_RUNS, epochs=IMAGE_EPOCHS, n=1000, limit=None):
         if path.exists():
             arrays, _ = load_arrays(path)
             rows |= {f"{kind}, {density}": some for density, some in arrays.items()}
+    _save_rows(rows, "09_fashion_draws")
+
+
+def _save_rows(rows, name):
+    """Rows of pictures as a figure, where there are any."""
     if rows:
         plotting.use_style()
-        save_figure(plotting.image_rows(rows), "09_fashion_draws")
+        save_figure(plotting.image_rows(rows), name)
 
 
 def _device():

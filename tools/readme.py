@@ -18,7 +18,7 @@ WALK = {  # the notebooks of `make run`: title and question, by file name
     ),
     "02_autoencoder": (
         "Autoencoder",
-        "How well do 1, 2, 3, 4, ... numbers rebuild an image, and can we draw new ones?",
+        "How well do 1, 2, 4 or 8 numbers rebuild an image, and can we draw new ones?",
     ),
     "03_variational_autoencoder": (
         "Variational autoencoder",
@@ -89,15 +89,15 @@ HEADLINES = (
         "Rate and distortion of the noisy code",
         "bits; squared error",
         "no finite rate without noise",
-        "{vae_kl_bits:.1f} bits at {vae_distortion:.2f}",
+        "{vae_kl_bits:.2f} bits at {vae_distortion:.2f}",
         "the limit R(D): {limit_bits_at_vae_distortion:.1f} bits at {vae_distortion:.2f}",
     ),
     (
-        "Of these bits: information + unused room + dependence that shows on this world",
+        "Of these bits: information + unused room + dependence + form of the code",
         "bits",
         "",
-        "{vae_mutual_information_bits:.1f} + {vae_granularity_bits:.1f} "
-        "+ {vae_excess_dependence_bits:.1f}",
+        "{vae_mutual_information_bits:.2f} + {vae_granularity_bits:.2f} "
+        "+ {vae_excess_dependence_bits:.2f} + {vae_form_bits:.2f}",
         "in an image: {entropy_bits:.0f} bits",
     ),
 )
@@ -186,16 +186,17 @@ def _notebook_table(numbers):
 def _times(numbers):
     """The two commands, each with its time, and where that was measured."""
     what = {"run": "sets up .venv and executes the walk", "studies": "executes the studies"}
-    lines, machines = [], []
+    lines, machines, at_once = [], [], 1
     for target, words in what.items():
         run, time = numbers.get(target), NOT_YET
         if run:
-            time = _minutes(run["total_seconds"])
+            time, at_once = _minutes(run["total_seconds"]), max(at_once, run["at_once"])
             machines.append(f"{run['cores']} cores ({run['platform']}, Python {run['python']}, "
                             f"JAX {run['jax']})")  # fmt: skip
         lines.append(f"{f'make {target}':<13} # {words}: {time}")
     where = f"Measured on {' and '.join(dict.fromkeys(machines))}" if machines else "Not measured"
-    after = f"{where}, with the packages installed and nothing trained."
+    after = f"{where}, with the packages installed and nothing trained"
+    after += f", {at_once} notebooks at once." if at_once > 1 else "."
     return "\n".join(["```sh", *lines, "```", "", after])
 
 
@@ -232,10 +233,6 @@ def _throughput_table(numbers):
 
 def _bench_sentences(bench):
     """What `make bench` measured besides throughput, a sentence for each part that has run."""
-    if "groups" in bench:
-        rows = bench["groups"]["rows"]
-        each = ", ".join(f"{r['models']} × {r['model']} {r['together']:.2f}" for r in rows)
-        yield f"`fit_many`, times as fast as `fit` for one after the other: {each}."
     if "convolutions" in bench:
         rows = bench["convolutions"]["rows"]
         ours, xla = (

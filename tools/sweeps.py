@@ -5,6 +5,7 @@ checkpoints, so that a sweep that was stopped goes on where it was.
 """
 
 import json
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -175,8 +176,20 @@ def _plane_settings(epochs):
             yield "idea", name, c, 1, settings | {"epochs": changes.get("epochs", 1) * epochs}
 
 
+class Plan(NamedTuple):
+    """A model of the plane, and how it is trained."""
+
+    group: str
+    name: str
+    c: float
+    beta: float
+    file: str  # the checkpoint's name
+    losses: list[Partial]  # one an epoch
+    settings: dict
+
+
 def _plane_plans(epochs):
-    """(group, name, c, beta, checkpoint, losses, settings) of every model of the plane."""
+    """The plans of all models of the plane."""
     for group, name, c, beta, settings in _plane_settings(epochs):
         settings = {"epochs": epochs} | settings
         losses = [
@@ -184,13 +197,13 @@ def _plane_plans(epochs):
             for loss in recipes.vae_losses(settings["epochs"], c, settings.pop("c_start"))
         ]
         file = f"plane-{group}-{name}-c{c}".replace(" ", "-")
-        yield group, name, c, beta, file, losses, settings
+        yield Plan(group, name, c, beta, file, losses, settings)
 
 
 def _train_alike(plans, images, epochs):
     """Plain and beta-VAEs differ in their losses only: one program trains them all, from the
     headline VAE's start on."""
-    *_, files, losses, _ = zip(*plans, strict=True)
+    files, losses = [plan.file for plan in plans], [plan.losses for plan in plans]
     (start,) = recipes.headline_starts(VariationalAutoencoder, images, seeds=[0], epochs=epochs)
     models = [nnx.clone(start) for _ in plans]
     recipes.train_many(files, models, images, losses, epochs=epochs, seeds=[0] * len(plans))
@@ -200,8 +213,7 @@ def _train_alike(plans, images, epochs):
 def _train_idea(plan, images, grid_images):
     """One model by other settings, from the best of its own starts; on the grid, so many epochs
     that the steps are as many."""
-    _, name, *_, file, losses, settings = plan
-    settings = {"batch_size": recipes.BATCH_SIZE} | settings
+    losses, settings = plan.losses, {"batch_size": recipes.BATCH_SIZE} | plan.settings
     if settings.pop("grid", False):
         times = round(
             (len(images) // recipes.BATCH_SIZE) / (len(grid_images) // recipes.BATCH_SIZE)
@@ -215,12 +227,12 @@ def _train_idea(plan, images, grid_images):
         """Untrained."""
         return VariationalAutoencoder(latents, images=images, rngs=nnx.Rngs(seed), **network)
 
-    name = f"plane-{name}-from-c{losses[0].keywords['c']:g}".replace(" ", "-")
+    name = f"plane-{plan.name}-from-c{losses[0].keywords['c']:g}".replace(" ", "-")
     steps = settings["epochs"] * (len(images) // settings["batch_size"])
     rate = settings.pop("learning_rate", recipes.LEARNING_RATE)
     settings["learning_rate"] = warmup_stable_decay(rate, steps)
     (model,) = recipes.best_starts(name, make, images, losses[0], seeds=[0], **settings)
-    recipes.train(file, model, images, losses, **settings)
+    recipes.train(plan.file, model, images, losses, **settings)
     return model
 
 
@@ -229,18 +241,17 @@ def plane(epochs=recipes.EPOCHS, n=recipes.TRAINING_IMAGES):
     world, images = shape_world(), recipes.training_shapes(n)
     grid_images = world.images[recipes.world_split(world)[0]]
     plans, rows = list(_plane_plans(epochs)), []
-    alike = [plan for plan in plans if plan[0] != "idea"]
-    models = dict(
-        zip([plan[4] for plan in alike], _train_alike(alike, images, epochs), strict=True)
-    )
+    alike = [plan for plan in plans if plan.group != "idea"]
+    trained = _train_alike(alike, images, epochs)
+    models = {plan.file: model for plan, model in zip(alike, trained, strict=True)}
     for plan in plans:
-        group, name, c, beta, file, *_ = plan
-        model = models.get(file) or _train_idea(plan, images, grid_images)
+        model = models.get(plan.file) or _train_idea(plan, images, grid_images)
         numbers = measures.bits(
             *model.encode(world.images), model.decode, world.images, jax.random.key(4)
         )
-        tell(f"{group}, {name}, c {c}:", numbers)
-        rows.append({"group": group, "name": name, "c": c, "beta": beta} | numbers)
+        tell(f"{plan.group}, {plan.name}, c {plan.c}:", numbers)
+        about = {"group": plan.group, "name": plan.name, "c": plan.c, "beta": plan.beta}
+        rows.append(about | numbers)
     record("plane", epochs=epochs, training_images=n, seed=0, models=rows)
 
 

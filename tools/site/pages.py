@@ -85,7 +85,7 @@ def _title_and_description(notebook, name):
     prose = [p for p in paragraphs if not BADGE.match(p)]
     # The question, unless it is too short to be understood on its own.
     asked = [p for p in prose if p.startswith("**The question:**") and len(p) > 100] or prose
-    description = re.sub("^The (question|experiment): ", "", _plain(asked[0])) if asked else ""
+    description = _plain(asked[0]).removeprefix("The question: ") if asked else ""
     description = description[:1].upper() + description[1:]
     if len(description) > 300:
         description = description[:300].rsplit(" ", 1)[0] + " …"
@@ -98,7 +98,6 @@ def _prepare(notebook):
         if cell.cell_type == "markdown":
             cell.source = BADGE.sub(r"[Open in Colab](\1)", cell.source)
         hidden = cell.metadata.get("jupyter", {}).get("source_hidden")
-        hidden = hidden or "hide-input" in cell.metadata.get("tags", [])
         title = re.match("# @title (.*)", cell.source)
         cell.metadata.folded = hidden and html.escape(title[1] if title else "Code")
 
