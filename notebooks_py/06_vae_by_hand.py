@@ -184,10 +184,12 @@ def forward(w, x, eps, library=np):
 # ## 4. Backwards, on paper
 #
 # Write $\bar a$ for $\partial L/\partial a$. Write $\text{pre}_1 = xW_1 + b_1$ and
-# $\text{pre}_3 = zW_3 + b_3$ for what goes into the two tanh. We start from the end:
+# $\text{pre}_3 = zW_3 + b_3$ for what goes into the two tanh functions. All of $x$, $h$, $z$ and $g$
+# are matrices with a row for each of the $n$ points, and $\odot$ multiplies number by number. We start
+# from the end:
 #
 # $$\bar{\hat x} = \frac{\hat x - x}{c\,n},\qquad \bar W_4 = g^\top\bar{\hat x},\qquad
-# \overline{\text{pre}}_3 = \bar{\hat x}W_4^\top\,(1-g^2),\qquad
+# \overline{\text{pre}}_3 = (\bar{\hat x}W_4^\top)\odot(1-g^2),\qquad
 # \bar W_3 = z^\top\overline{\text{pre}}_3,\qquad \bar z = \overline{\text{pre}}_3W_3^\top .$$
 #
 # Next comes the sample $z = \mu + \sigma\varepsilon$. Its derivatives are $\partial z/\partial\mu = 1$
@@ -195,15 +197,16 @@ def forward(w, x, eps, library=np):
 # $\partial\sigma/\partial\ell = \sigma/2$. The KL adds a part of its own:
 #
 # $$\bar\mu = \bar z + \frac{\mu}{n},\qquad
-# \bar\ell = \bar z\,\varepsilon\,\frac{\sigma}{2} + \frac{e^{\ell} - 1}{2n} .$$
+# \bar\ell = \bar z\odot\varepsilon\odot\frac{\sigma}{2} + \frac{e^{\ell} - 1}{2n} .$$
 #
 # The encoder goes like the decoder:
 #
 # $$\bar W_2 = h^\top(\bar\mu, \bar\ell),\qquad
-# \overline{\text{pre}}_1 = (\bar\mu, \bar\ell)\,W_2^\top\,(1-h^2),\qquad
+# \overline{\text{pre}}_1 = \big((\bar\mu, \bar\ell)\,W_2^\top\big)\odot(1-h^2),\qquad
 # \bar W_1 = x^\top\,\overline{\text{pre}}_1 .$$
 #
-# The gradient of a bias has no factor on its left. It is summed over the batch.
+# For a bias, the factor on the left falls away and the rows are summed over the batch:
+# $\bar b_4 = \sum_n \bar{\hat x}_n$, and so on.
 
 
 # %%
@@ -422,10 +425,10 @@ def log_model_density(w, points):
 
 
 # %% [markdown]
-# The KL divergence of the learned density from the true one is the mean of
+# The divergence $\mathrm{KL}(p_\text{true}\Vert p_\text{learned})$ is the mean of
 # $\log p_\text{true} - \log p_\text{learned}$ over held-out points. Two numbers help to judge it: the
-# divergence of one Gaussian that is fitted to the data, and the *evidence lower bound* (ELBO), which
-# is minus the loss, minus the constant of the likelihood.
+# same divergence with one Gaussian, fitted to the data, in place of the learned density; and the
+# *evidence lower bound* (ELBO), which is $-\big(L + \log(2\pi c)\big)$ with the loss $L$ of section 3.
 
 # %%
 log_p = {seed: log_model_density(trained[seed], x_test) for seed in SEEDS}
@@ -437,7 +440,7 @@ gap = float(log_p[0].mean() - elbo)
 assert elbo < log_p[0].mean() < -entropy
 rows = {f"the VAE, seed {seed}": value for seed, value in divergence.items()}
 rows["one fitted Gaussian"] = one_gaussian
-pd.Series(rows).to_frame("KL from the true density (nats)").round(3)
+pd.Series(rows).to_frame("KL(true || learned) (nats)").round(3)
 
 # %% cellView="form" jupyter={"source_hidden": true}
 # @title In words
@@ -445,7 +448,7 @@ say(
     f"With seed 0, held-out points have an ELBO of {elbo:.3f} and a log density of "
     f"{log_p[0].mean():.3f} nats; under the true density it is {-entropy:.3f}. So the ELBO is "
     f"{gap:.3f} nats below the log density: the encoder's Gaussian is not quite the posterior. And "
-    f"the learned density is **{divergence[0]:.2f} nats** from the true one."
+    f"KL(true || learned) is **{divergence[0]:.2f} nats**."
 )
 
 # %% cellView="form" jupyter={"source_hidden": true}
@@ -508,8 +511,8 @@ say(
 # \qquad\text{and}\qquad \underbrace{\mathbb E\, f(z)\,\frac{z-\mu}{\sigma^2}}_{\text{score function}} .$$
 #
 # The second needs no derivative of $f$ at all. Both have the right mean; what differs is the variance
-# over draws. Here $f(z) = \lVert x - \hat x(z)\rVert^2/2c$ is the reconstruction term of one point, at
-# the trained weights. *Predict first:* which one varies more?
+# over draws. Here $f(z) = \frac{1}{2c}\lVert x - \hat x(z)\rVert^2$ is the reconstruction term of one
+# point, at the trained weights. *Predict first:* which one varies more?
 
 
 # %%
@@ -540,9 +543,9 @@ pd.Series(shown_ratios).to_frame("variance of the score function / through the s
 
 # %% [markdown]
 # For all 50 points the means agree within five standard errors of their difference. The variances do
-# not: the score function needs so many times the draws for the same precision. So the tutorial is
-# right that the trick is needed, and wrong about the reason: the gradient is possible without it, but
-# not as precise.
+# not agree. Their ratio in the table says how many times as many draws the score function needs for
+# the same precision. So the tutorial is right that the trick helps, and wrong about the reason: the
+# gradient is possible without it, but not as precise.
 #
 # ## What we found
 
@@ -565,8 +568,8 @@ claims.rename(columns={"source": "the tutorial"})
 say(f"""
 - The gradients on paper are right: none differs from `jax.grad` by more than
   {max(difference.values()):.0e}.
-- The learned density is {told_divergence} nats from the true one (mean and standard deviation over
-  {len(SEEDS)} seeds). One fitted Gaussian is {one_gaussian:.2f} nats away. With seed 0 the ELBO is
+- KL(true || learned) is {told_divergence} nats (mean and standard deviation over {len(SEEDS)} seeds). With
+  one fitted Gaussian in place of the learned density it is {one_gaussian:.2f} nats. With seed 0 the ELBO is
   another {gap:.2f} nats below the log density.
 - The code pays {audit.kl:.2f} bits and keeps {audit.mutual_information:.2f} about the point.
 - The score function gives the same gradient with {ratio:.1f} times the variance (median of 50 points).
@@ -575,7 +578,8 @@ say(f"""
 # %% [markdown]
 # ## Limits
 #
-# - Two latents compress nothing when the data lie in a plane. They keep everything visible.
+# - Points in a plane need no more than two numbers, so two latents are no bottleneck. We take two so that
+#   everything can be drawn.
 # - The ratio of the variances belongs to one set of weights, near a minimum. Far from it, or with more
 #   dimensions, it is another.
 # - The variance $c$ is fixed, and smaller than the variance of the clusters. If it were learned, it

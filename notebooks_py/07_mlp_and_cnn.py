@@ -88,7 +88,8 @@ pd.DataFrame(of_sets, index=about_sets).T.round(3)
 # %% [markdown]
 # ## 1. The two networks
 #
-# The MLP has hidden layers of 300, 100 and 10 units, with the activation ELU. (The report prints the
+# The MLP has hidden layers of 300, 100 and 10 units, with the activation ELU: $h$ where $h > 0$, and
+# $e^h - 1$ elsewhere. (The report prints the
 # network with 10 units in its narrowest layer. Its text says 20. We take what it prints.)
 
 # %% cellView="form" jupyter={"source_hidden": true}
@@ -105,7 +106,10 @@ save_figure(
 # %% [markdown]
 # The CNN has three convolutions, each followed by batch normalisation and ELU. A convolution looks at
 # 3 x 3 pixels at a time and steps by 2 pixels (its *stride*), so each one halves the side of the
-# picture. The decoder is their mirror image.
+# picture, rounded up: 28, 14, 7, 4. Its result is a stack of pictures, called *channels* (not the noisy
+# channels of notebook 04). Batch normalisation scales each of them to mean 0 and variance 1 over a batch,
+# then by two learned numbers. The decoder takes the same steps backwards; one more convolution then makes
+# a single picture of 32 channels.
 
 # %% cellView="form" jupyter={"source_hidden": true}
 # @title Figure: the CNN
@@ -292,7 +296,9 @@ numbers[[*of_loss, "sure", "class_entropy_bits"]].round(2)
 
 # %% [markdown]
 # The first four columns are nats per image. (With another $c$ they are on another scale.) The last two
-# are the judge's word on 1,000 images that are decoded from $z\sim\mathcal N(0, I)$.
+# are the judge's word on 1,000 images that are decoded from $z\sim\mathcal N(0, I)$. With more latents
+# the loss falls, but the judge is no surer. With the smallest $c$ it is less sure, and sees fewer
+# classes than with two latents at the usual $c$. (This is one seed each; section 7 has more.)
 #
 # ### How far are the codes from the prior?
 #
@@ -332,10 +338,12 @@ account(numbers).round(2)
 # With 1 and 2 latents at $c\ge0.05$ counting forces little, so there the divergence means nearly what it
 # says. With 3 and 20 latents nearly all of it is forced. What lies over the granularity is what the
 # latents show one by one, and that is about one bit, with 20 latents as with 1. (Dependence between
-# latents cannot show here, because the shuffled code is at the ceiling, too.) So the report's
+# latents can hardly show with 3 and with 20, because the shuffled code is near the ceiling, too.) So the
+# report's
 # explanation for bad samples with 20 latents finds no support in 2,000 images.
 #
-# At $c = 0.0001$ it is otherwise: tens of bits lie over the granularity. There the codes are far outside
+# At $c = 0.0001$ it is otherwise: tens of bits lie over the granularity. The column *forced* cannot show
+# this, because it takes what the code pays as given. The code pays so much because it lies far outside
 # the prior, as section 6 shows.
 #
 # ### Memorised?
@@ -363,9 +371,9 @@ say(
     f"the nearest training digit it is {real_distance:.1f}: samples are smoother than digits.) At "
     f"c = {C:g} and above the nearest one is a training image in {usual_share.min():.1%} to "
     f"{usual_share.max():.1%} of all cases, where {expected:.1%} ± {standard_error:.1%} are "
-    f"expected. At c = {min(BALANCES):g} it is in **{small_share:.1%}**. There the samples differ "
-    f"least, so either training images come back, or many similar samples share a few neighbours. "
-    f"The count does not tell which."
+    f"expected. At c = {min(BALANCES):g} it is in **{small_share:.1%}**. Either "
+    f"training images come back there, or many similar samples share a few neighbours. The count does "
+    f"not tell which."
 )
 
 # %% [markdown]

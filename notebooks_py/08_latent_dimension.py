@@ -292,8 +292,9 @@ assert (bounds["difference"] > 0).all()
 bounds.rename_axis("latents").round(2)
 
 # %% [markdown]
-# The difference is what the encoder loses because its posterior is a Gaussian with independent latents
-# (less a little that 500 draws do not find).
+# The difference is $\mathrm{KL}(q(z|x)\Vert p(z|x))$, less a little that 500 draws do not find. The encoder
+# loses it for two reasons: its posterior is a Gaussian with independent latents, and one network has to
+# find the best mean and variance for every image.
 #
 # ## 6. Reconstruction against PCA
 #
@@ -314,9 +315,9 @@ mse = pd.DataFrame({"PCA": pca_mse, "VAE": vae_mse, "AE": ae_mse})
 mse.loc[list(SIZES)].rename_axis("latents").round(4).astype(object).fillna("")
 
 # %% [markdown]
-# Both networks beat PCA. But the VAE gains less and less: from 20 to 50 latents the error of PCA halves,
-# and that of the VAE hardly falls. With 20 latents the AE is better than the VAE, because the VAE pays
-# for every latent in bits and the AE does not.
+# Both networks beat PCA with as many latents. But the VAE gains less and less: from 20 to 50 latents the
+# error of PCA halves, and that of the VAE falls by a seventh. With 20 latents the AE is better than the
+# VAE, also by a seventh: the VAE pays for every latent in bits, and the AE does not.
 #
 # ## 7. Which latents are used?
 #
@@ -349,7 +350,8 @@ pd.DataFrame({"active latents": active, "KL (bits)": total_bits}).rename_axis("g
 # ### Bits that a test set can confirm
 #
 # The KL is what the code *pays*. How much does it *tell* about the image? Notebook 04 counts it, with
-# $q(z)$, the distribution of the codes of all images. We take 2,000 test images. They can tell at most
+# $q(z)$, the distribution of the codes of all images. We take the first 2,000 test images, not all 10,000
+# as in the table above, so the KL differs a little. They can tell at most
 # $\log_2 2000 = 10.97$ bits, whatever the code looks like. What a code pays beyond that must appear
 # elsewhere in the account. So the account shows the null as well: **granularity** is the dependence
 # that the formula finds when each latent is shuffled by itself over the images, where there is none.
@@ -457,6 +459,9 @@ save_figure(
 )
 
 # %% [markdown]
+# The middle between the 0 and the 6 looks like a 6 with the AE as with the VAE: here the AE shows no
+# blend.
+#
 # ### From a 3 to a 5
 #
 # Nine steps on the straight line between two codes, and for comparison between the two images:
@@ -510,7 +515,8 @@ save_figure(
 
 # %% [markdown]
 # Without the KL the codes spread as they like. Without the error every posterior becomes the prior, and
-# the code tells nothing. With both the codes are drawn towards the prior, and the classes stay apart.
+# the code tells nothing. With both the codes are drawn towards the prior. Some classes stay apart (0, 1
+# and 6), and others overlap (4 and 9; 2, 3 and 8).
 # (Mind the scales. The bits are the KL.)
 #
 # ## 11. The 2-D manifold

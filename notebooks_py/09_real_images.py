@@ -95,14 +95,15 @@ pd.DataFrame(sources).T.round(4)
 # So $H(X)$ is 15.87 bits, and no code can tell more about an image *of this list*. The class takes
 # 3.32 of them, the rest says which image of the class it is.
 #
-# **What this is not.** It is no statement on handwritten digits. Nobody knows how many bits *those*
-# hold. A list twice as long holds one bit more. The 10,000 test images are not on the list; they will
+# **What this is not.** It says nothing about handwritten digits in general. Nobody knows how many bits
+# *they* hold. A list twice as long holds one bit more. The 10,000 test images are not on the list; they will
 # ask the questions about the class.
 #
 # ## 2. The codes
 #
 # The VAEs are those of study 08: one hidden layer of 512 units on each side, 50 epochs, MNIST. They
-# are loaded if study 08 has run here, and trained if not. The same holds for the autoencoders (AE).
+# are loaded if study 08 has run here, and trained if not. Of the autoencoders (AE), study 08 trains the one
+# with 20 latents only; the others are trained here.
 
 # %%
 images, labels, test_images, test_labels = sets["mnist"]
@@ -238,10 +239,11 @@ table[list(BITS)].rename(columns=BITS).astype(float).round(2)
 # All columns are bits per image. *Form* is what is left: the latents are not exactly distributed as
 # N(0, 1) (negentropy and mismatch in notebook 04). With two latents most of the KL is information.
 # With 20 the information comes close to $\log_2 60{,}000 = 15.87$: **a $z$ nearly names its image, and
-# little is left to tell.** What the code pays beyond is mostly **granularity**: precision that 60,000
-# images cannot use. It is measured by a null. Shuffle each latent by itself over the images, so that
+# little is left to tell.** What the code pays beyond is mostly **granularity**: precision beyond what
+# tells 60,000 images apart. It is measured by a null. Shuffle each latent by itself over the images, so that
 # the latents know nothing of each other, and count the same total correlation again. Only what exceeds
-# it, the *excess dependence*, says that latents share something.
+# it, the *excess dependence*, can say that latents share something. From 10 latents on it says little:
+# the shuffled code is at the ceiling of 15.87 bits, so the excess is just 15.87 less $I(X;Z)$.
 #
 # **What saturation means.** An $I$ near 15.87 says that hardly any two codes of the list overlap. It
 # does *not* say that the code keeps all that there is in a digit: a code that is a little coarser, or
@@ -290,7 +292,7 @@ print(
 )
 
 # %% [markdown]
-# Few guesses are wrong, and still so many bits are lost. The reason: a new $z$ lies many standard
+# Only about one guess in seven is wrong, and still no bits are left. The reason: a new $z$ lies many standard
 # deviations away from *every* training code. Then the nearest one takes all the probability, and the
 # guess is sure, also where it is wrong. The $q(z)$ of a finite list is too **sharp** for what is not on
 # the list.
@@ -325,11 +327,12 @@ print(
 )
 
 # %% [markdown]
-# With shuffled labels a power near 0 is best, and it finds 0 bits: the power that forgets. The sharp $q(z)$
-# of power 1 pays for being sure without a reason.
+# With shuffled labels the best power is 0, the power that forgets the code, and it finds 0 bits. At power 1
+# the sharp $q(z)$ is sure without a reason, and pays for it with many bits.
 #
-# **A law.** Noise that is added to a code can only destroy information (the *data processing
-# inequality*). So a finer code, one with less noise, must keep more bits about the class:
+# **A law.** Noise that is added to a code cannot add information (the *data processing inequality*). So a
+# finer code, one with less noise, holds at least as many bits about the class. What we measure is only a
+# lower bound of them. Does it rise, too?
 
 # %%
 by_noise = {}
@@ -382,9 +385,9 @@ say("Bayes' classifier on test images. " + "; ".join(lines) + ".")
 
 # %% [markdown]
 # An error rate $e$ has a standard error of $\sqrt{e(1-e)/10{,}000}$, or 0.2 % at $e$ = 4 %. Bayes' classifier
-# guesses at the power that gives the most *bits*. At power 1 it is right more often, but sure of its
-# errors too. With two latents the others are hardly better than
-# Bayes: the codes hold nothing more to be learned.
+# guesses at the power that gives the most *bits*. That need not be the power with the fewest errors: for
+# the VAE with 20 and 50 latents power 1 is right more often, for the other codes it is not. With two
+# latents none of the three others is clearly better than Bayes, and two of them are worse.
 #
 # ## 6. Which latents are used?
 #
@@ -422,8 +425,8 @@ save_figure(fig, "09_latents", alt)
 #
 # ## 7. Everything as a function of the number of latents
 #
-# The group report trains VAEs with 2, 10, 20 and 50 latents and sees "diminishing returns beyond 20
-# dimensions". What do they look like in bits?
+# The report that study 08 repeats (Edvinsson and others 2025, here *the group report*) trains VAEs with
+# 2, 10, 20 and 50 latents and sees "diminishing returns beyond 20 dimensions". What do they look like in bits?
 
 # %%
 BY_SIZE = {
@@ -459,16 +462,17 @@ alt = (
 save_figure(fig, "09_latent_sizes", alt)
 
 # %% [markdown]
-# The first panel has the price and the goods. From 10 latents on the information has little room left to
-# grow, so most of what is paid beyond that is granularity: bits that draw a *given* digit more exactly.
-# The ELBO counts how well a digit is drawn, so it gains from them between 10 and 20; past 20 neither
-# it nor the bits about the class do.
+# The first panel shows what the code pays (KL) and what it tells (information). From 10 latents on the
+# information has little room left to grow, so most of what is paid beyond it is granularity. These bits
+# are not needed to tell the 60,000 images apart, but they draw a *given* digit more exactly. The ELBO
+# counts how well a digit is drawn, so it gains from them between 10 and 20 latents, and hardly past 20.
+# The VAE's bits about the class gain nothing past 10.
 #
 # ## 8. All codes, both data sets
 #
 # `make sweep` does the same with the group report's models on Fashion-MNIST (10 epochs each), and
-# with the VAE report's MLP and CNN (study 07) on both sets: 15 epochs for the MLP and 3 for the CNN,
-# which takes a minute for each.
+# with the VAE report's MLP and CNN (study 07) on both sets: 15 epochs for the MLP and 3 for the CNN, one
+# epoch of which takes a minute.
 
 # %%
 sweep = recorded("real_images")
@@ -629,8 +633,9 @@ save_figure(price_and_class(with_own), "09_your_code", alt)
 
 # %% [markdown]
 # A sixth of the images, drawn at random, ask for the class; the others are the source. So $\log_2 N$ is
-# a little less here, and so are the bits. Images that the model was trained on have codes that are
-# somewhat too good: for a claim on new images, save codes of images that it has not seen.
+# a little less here, and so is $I(X;Z)$. The bits about the class are a little more than in section 5: the
+# model was trained on the images that ask, and their codes are somewhat too good. For a claim on new
+# images, save codes of images that the model has not seen.
 #
 # ## What we found
 # %% cellView="form" jupyter={"source_hidden": true}
@@ -705,13 +710,19 @@ say(f"""
 # ## Limits
 #
 # - Bits about the image are a statement on one list of images, and end at its logarithm.
-# - The bits about the class are those that *this* reader finds, with one power for all $z$. A better
-#   reader finds more: they bound $I(\text{class};Z)$ from below.
+# - The bits about the class are those that *Bayes' classifier* finds, with one power for all $z$. A
+#   better *reader* (a rule that guesses the class from $z$) finds more: they bound
+#   $I(\text{class};Z)$ from below.
 # - The AE's noise is ours, the same share of each latent. Another choice costs the same and keeps other
 #   bits. Its decoder has never seen noise.
-# - Models of the sweep are trained for fewer epochs than the reports' (the table says how many), and the
-#   CNN has one seed.
-# - A classifier's certainty stands in for what a person would call a digit.
+# - In the sweep the group report's models have 10 epochs in place of 50, and the CNN has 3 in place of 15.
+#   So the CNN is compared with an MLP that was trained for five times as many epochs, with one seed of
+#   each.
+# - A classifier's certainty stands in for what a person would call a digit or a garment. On Fashion-MNIST
+#   it misleads: the classifier is surer of the AE's smudges from N(0, I) than of the VAE's pictures, which
+#   are much nearer to real images.
+# - "Only the VAE draws" is judged with a mixture for the AE and N(0, I) for the VAE. From mixtures of their
+#   own, the two do about equally well.
 #
 # ## Exercises
 #
