@@ -149,6 +149,7 @@ def _headline_settings(kind, images, epochs):
 def headline_starts(kind: type, images, *, seeds, epochs=EPOCHS):
     """The `best_starts` of the headline models, one for each seed."""
     name, losses, rate = _headline_settings(kind, images, epochs)
+    images = jax.device_put(images)  # once, and on a CPU without a copy
 
     def make(seed):
         """Untrained."""
