@@ -188,3 +188,26 @@ def test_most_of_what_the_penalty_gains_comes_with_the_lower_rate(schedules):
     assert 0.5 < (as_few - falls) / (penalised - falls) < 1
     rates = [schedules[name]["kl"]["mean"] for name in FALLING[1:]]
     assert abs(rates[0] - rates[1]) < 0.5
+
+
+def test_one_vae_is_worse_than_its_neighbour_in_rate_and_in_error(vaes):
+    assert vaes["kl"][0.1] > vaes["kl"][0.15]
+    assert vaes["distortion"][0.1] > vaes["distortion"][0.15]
+
+
+def test_two_constant_runs_of_one_balance_end_apart(plane):
+    constant = plane[(plane["group"] == "beta-VAE") | (plane["name"] == "c constant")]
+    loss = constant["distortion"] / (2 * constant["c"] * constant["beta"])
+    loss += constant["kl"] * np.log(2)
+    same = loss[np.isclose(constant["c"] * constant["beta"], 0.6)]
+    assert len(same) == 2
+    assert 0.1 < np.ptp(same) < 0.2, "said: a difference of a tenth or two says little"
+
+
+def test_a_lower_rate_costs_more_than_twice_the_error_and_is_most_of_the_gain():
+    schedules = committed("single_shape")["schedules"]
+    falls, penalised, as_few = (schedules[name] for name in FALLING)
+    for other in (penalised, as_few):
+        assert other["distortion"]["mean"] > 2 * falls["distortion"]["mean"]
+    mig = [np.median(runs["mig"]["values"]) for runs in (falls, as_few, penalised)]
+    assert 0.5 < (mig[1] - mig[0]) / (mig[2] - mig[0]) < 0.7, "said: more than half"

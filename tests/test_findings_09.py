@@ -82,3 +82,27 @@ def test_an_autoencoder_draws_once_its_codes_have_a_density(found):
             assert row["class_entropy_bits"] <= CLASS_BITS + 0.001
             assert 0 <= row["nearest_is_training"] <= 1
     assert found["claims"]
+
+
+def test_the_judge_of_clothes_is_surer_of_smudges_and_mixtures_are_about_equal():
+    drawn = committed("real_images")["drawings"]
+
+    def mean(data, kind, density, what):
+        """Over the seeds."""
+        runs = [run for run in drawn if (run["data"], run["kind"]) == (data, kind)]
+        return np.mean([run["judged"][density][what] for run in runs])
+
+    clothes = {kind: [mean("fashion_mnist", kind, "N(0, I)", what) for what in ("sure", "distance")]
+               for kind in ("AE", "VAE")}  # fmt: skip
+    assert clothes["AE"][0] > clothes["VAE"][0]
+    assert clothes["AE"][1] > 2 * clothes["VAE"][1]
+    for data in ("mnist", "fashion_mnist"):
+        ae, vae = (mean(data, kind, "mixture", "sure") for kind in ("AE", "VAE"))
+        assert ae == pytest.approx(vae, abs=0.05)
+
+
+@pytest.mark.parametrize("latents", [10, 20, 50])
+def test_at_the_ceiling_the_excess_is_what_the_information_lacks(models, latents):
+    row = models["mnist", f"VAE, {latents} latents"]
+    lacks = LIST_BITS - row["information_bits"]
+    assert row["excess_dependence_bits"] == pytest.approx(lacks, abs=0.03)
